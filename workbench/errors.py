@@ -1,0 +1,51 @@
+"""Every error the workbench raises on purpose.
+
+    WorkbenchError
+    ├── InputError      a clip, frame or array that cannot be used      (also a ValueError)
+    ├── SettingsError   a setting that is unknown or out of range       (also a ValueError)
+    ├── ModelError      a model that is missing, partial or wrong
+    ├── DeviceError     a device or precision that is not there
+    ├── FlowError       an optical-flow estimator that cannot be had
+    ├── TraceError      a tap that does not exist, or a trace over its budget
+    ├── TrainingError   a recipe, data folder or checkpoint that cannot be used
+    └── OutputError     an output that cannot be written
+
+A message says what was expected, what came, and what to do. The command line prints it as one line
+and exits with 2.
+"""
+
+
+class WorkbenchError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class InputError(WorkbenchError, ValueError):
+    """A clip, frame or array that cannot be used."""
+
+
+class SettingsError(WorkbenchError, ValueError):
+    """A setting that is unknown or out of range."""
+
+
+class ModelError(WorkbenchError):
+    """A model that is missing, partial, corrupt or of another architecture."""
+
+
+class DeviceError(WorkbenchError):
+    """A device or precision that this machine does not have."""
+
+
+class FlowError(WorkbenchError):
+    """An optical-flow estimator that cannot be had, or a flow of the wrong shape."""
+
+
+class TraceError(WorkbenchError):
+    """A tap that does not exist, or a trace over its budget."""
+
+
+class TrainingError(WorkbenchError):
+    """A recipe, data folder or checkpoint that cannot be used."""
+
+
+class OutputError(WorkbenchError):
+    """An output that cannot be written; what was made before it is kept."""

@@ -1,0 +1,233 @@
+"""The tiny autoencoder with Temporal Processing Modules (paper section 3.4; TAESD's layout).
+
+Shapes: B batch, C channels of a block, (H, W) output pixels, (h, w) = (H / 4, W / 4).
+
+    encoder   (B, 3, H, W)  ─ conv ─ blocks ─ ↓2 ─ blocks ─ ↓2 ─ blocks ─ conv ─► (B, 4, h, w)
+    decoder   (B, 4, h, w)  ─ conv ─ blocks ─ ↑2 ─ blocks ─ ↑2 ─ blocks ─ conv ─► (B, 3, H, W)
+
+The encoder's blocks also read the *previous output, warped to this frame*; one map per block, 4x4
+average-pooled (nothing else of it is ever used), is the temporal memory that the decoder's blocks
+fuse in. That memory is a value that is passed in and handed out. No module keeps any of it.
+
+Sequences of modules and their names are those of the published weights, which load strictly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+
+from workbench.errors import ModelError
+from workbench.trace.tap import Tap, untapped
+
+POOL = 4  # the temporal modules work on 4x4 averages
+FUSION_GAIN = 0.1  # of the fused map, before the skip connection
+
+
+def pool(features: Tensor) -> Tensor:
+    """(B, C, y, x) -> (B, C, y // 4, x // 4): all that the temporal modules see of a map."""
+    return F.avg_pool2d(features, POOL)
+
+
+class TemporalBlock(nn.Module):
+    """A residual block of three convolutions whose branch can fuse in the previous frame's features."""
+
+    def __init__(self, channels: int, act_fn: str = "relu") -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1),
+            activation(act_fn),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            activation(act_fn),
+            nn.Conv2d(channels, channels, 3, padding=1),
+        )
+        self.skip = nn.Identity()
+        self.fuse = nn.ReLU()
+        self.alpha = nn.Parameter(torch.tensor(0.5))
+        self.temporal_processor = nn.Sequential(
+            nn.Conv1d(channels, channels, 3, padding=1),
+            activation(act_fn),
+            nn.Conv1d(channels, channels, 3, padding=1),
+        )
+
+    def forward(self, x: Tensor, previous: Tensor | None = None, tap: Tap = untapped, name: str = "tpm") -> Tensor:
+        """(B, C, y, x) -> same shape; ``previous`` is the pooled map of the warped previous output."""
+        residual = self.conv(x)
+        if previous is not None:
+            fused = self.temporal_fusion(pool(residual), previous, tap, name)
+            residual = residual + self.contribution(fused, residual.shape[-2:], tap, name)
+        return self.fuse(residual + self.skip(x))
+
+    def temporal_fusion(self, current: Tensor, previous: Tensor, tap: Tap = untapped, name: str = "tpm") -> Tensor:
+        """TPM: (B, C, y / 4, x / 4) twice -> one map of that shape.
+
+        Both maps are read as *one* sequence, current then previous, row by row; ``alpha`` weighs the two halves.
+        """
+        current = tap(f"{name}.current", current)
+        previous = tap(f"{name}.previous", previous)
+        if current.shape != previous.shape:
+            raise ModelError(
+                f"{name}: temporal memory of shape {tuple(previous.shape)} does not fit features of shape "
+                f"{tuple(current.shape)}; the encoder and decoder of this autoencoder are not mirror images."
+            )
+        sequence = torch.cat([current.flatten(2), previous.flatten(2)], dim=2)
+        first, second = self.temporal_processor(sequence).chunk(2, dim=2)
+        fused = self.alpha * first + (1 - self.alpha) * second
+        return tap(f"{name}.fused", fused.reshape(current.shape))
+
+    def contribution(self, fused: Tensor, size: Sequence[int], tap: Tap = untapped, name: str = "tpm") -> Tensor:
+        """What the previous frame adds to this block's branch: (B, C, y, x)."""
+        up = F.interpolate(fused, size=tuple(size), mode="bilinear", align_corners=False)
+        return tap(f"{name}.contribution", FUSION_GAIN * up)
+
+
+def activation(name: str) -> nn.Module:
+    """The activation that an autoencoder config names."""
+    known = {"relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU}
+    if name not in known:
+        raise ModelError(f"act_fn must be one of {sorted(known)}, got {name!r} in the autoencoder's config.json.")
+    return known[name]()
+
+
+class Encoder(nn.Module):
+    """(B, 3, H, W) -> (B, 4, h, w), and the pooled feature maps of its blocks."""
+
+    def __init__(
+        self, in_channels: int, latent_channels: int, widths: Sequence[int], blocks: Sequence[int], act_fn: str
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            if stage == 0:
+                layers.append(nn.Conv2d(in_channels, width, 3, padding=1))
+            else:
+                layers.append(nn.Conv2d(widths[stage - 1], width, 3, padding=1, stride=2, bias=False))
+            layers.extend(TemporalBlock(width, act_fn) for _ in range(count))
+        layers.append(nn.Conv2d(widths[-1], latent_channels, 3, padding=1))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[-1, 1] pictures -> latents."""
+        return self.layers((x + 1) / 2)
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """[-1, 1] pictures -> one pooled map per block, finest first.
+
+        As published, this pass lacks the shift to [0, 1] that encoding has. It stops at the last block.
+        """
+        maps: list[Tensor] = []
+        last = max(i for i, layer in enumerate(self.layers) if isinstance(layer, TemporalBlock))
+        for layer in list(self.layers)[: last + 1]:
+            x = layer(x)
+            if isinstance(layer, TemporalBlock):
+                maps.append(pool(x))
+        return maps
+
+
+class Decoder(nn.Module):
+    """(B, 4, h, w) and a temporal memory -> (B, 3, H, W)."""
+
+    def __init__(
+        self,
+        latent_channels: int,
+        out_channels: int,
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        act_fn: str,
+        upsample_fn: str,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(latent_channels, widths[0], 3, padding=1), activation(act_fn)]
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+            layers.extend(TemporalBlock(width, act_fn) for _ in range(count))
+            if stage < len(widths) - 1:
+                layers.append(nn.Upsample(scale_factor=2, mode=upsample_fn))
+                layers.append(nn.Conv2d(width, widths[stage + 1], 3, padding=1, bias=False))
+            else:
+                layers.append(nn.Conv2d(width, out_channels, 3, padding=1))
+        self.layers = nn.Sequential(*layers)
+
+    @property
+    def temporal_blocks(self) -> list[TemporalBlock]:
+        """The blocks that fuse temporal memory, in the order they run."""
+        return [layer for layer in self.layers if isinstance(layer, TemporalBlock)]
+
+    def forward(self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped) -> Tensor:
+        """Latents -> pictures around [-1, 1], not clamped."""
+        x = bounded(latent)
+        block = 0
+        for layer in self.layers:
+            if isinstance(layer, TemporalBlock):
+                previous = None if memory is None else memory[block]
+                x = tap(f"decoder.{block}", layer(x, previous, tap, f"tpm.{block}"))
+                block += 1
+            else:
+                x = layer(x)
+        return x * 2 - 1
+
+
+def bounded(latent: Tensor) -> Tensor:
+    """TAESD's soft clamp of latents to (-3, 3)."""
+    return torch.tanh(latent / 3) * 3
+
+
+class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
+    """TAESD-like x4 autoencoder whose decoder fuses features of the warped previous output.
+
+    ``encode``: (B, 3, H, W) in [-1, 1] -> (B, 4, H / 4, W / 4). ``decode``: the way back, unclamped.
+    ``temporal_memory``: (B, 3, H, W) -> pooled maps in the decoder's order, to be passed to ``decode``.
+
+    Config names are those of diffusers' ``AutoencoderTiny``; widths and block counts are given from high
+    to low resolution for the encoder and from low to high for the decoder.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        in_channels: int = 3,
+        out_channels: int = 3,
+        encoder_block_out_channels: Sequence[int] = (64, 64, 64),
+        decoder_block_out_channels: Sequence[int] = (64, 64, 64),
+        act_fn: str = "relu",
+        upsample_fn: str = "nearest",
+        latent_channels: int = 4,
+        upsampling_scaling_factor: int = 2,
+        num_encoder_blocks: Sequence[int] = (1, 3, 3),
+        num_decoder_blocks: Sequence[int] = (3, 3, 1),
+        latent_magnitude: int = 3,
+        latent_shift: float = 0.5,
+        force_upcast: bool = False,
+        scaling_factor: float = 1.0,
+        shift_factor: float = 0.0,
+        block_out_channels: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        if len(encoder_block_out_channels) != 3 or len(decoder_block_out_channels) != 3:
+            raise ModelError(
+                "the autoencoder needs three stages (two halvings make x4), got encoder_block_out_channels="
+                f"{list(encoder_block_out_channels)} and decoder_block_out_channels={list(decoder_block_out_channels)}."
+            )
+        if upsampling_scaling_factor != 2:
+            raise ModelError(f"upsampling_scaling_factor must be 2, got {upsampling_scaling_factor}.")
+        self.encoder = Encoder(in_channels, latent_channels, encoder_block_out_channels, num_encoder_blocks, act_fn)
+        self.decoder = Decoder(
+            latent_channels, out_channels, decoder_block_out_channels, num_decoder_blocks, act_fn, upsample_fn
+        )
+        self.scaling_factor = scaling_factor
+
+    def encode(self, picture: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1] -> latent (B, 4, h, w), scaled as the denoiser sees it."""
+        return self.encoder(picture) * self.scaling_factor
+
+    def temporal_memory(self, warped: Tensor) -> list[Tensor]:
+        """Warped previous output (B, 3, H, W), raw range -> pooled maps, one per decoder block, in its order."""
+        return self.encoder.features(warped)[::-1]
+
+    def decode(self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped) -> Tensor:
+        """Latent (B, 4, h, w) -> picture (B, 3, H, W) around [-1, 1], unclamped. ``memory`` None: no TPM."""
+        return self.decoder(latent / self.scaling_factor, memory, tap)
