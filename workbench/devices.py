@@ -1,0 +1,83 @@
+"""Which devices and precisions there are, and how to wait for them and to clean up after them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.errors import DeviceError
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+
+
+def available_devices() -> list[str]:
+    """Every device torch can use here, the preferred one first."""
+    import torch
+
+    found = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return [*found, "cpu"]
+
+
+def resolve_device(name: str | torch.device = "auto") -> torch.device:
+    """``auto`` takes cuda, then mps, then cpu. A device that is not there raises DeviceError; none is swapped in."""
+    import torch
+
+    found = available_devices()
+    if str(name) == "auto":
+        return torch.device(found[0])
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"device must be auto, cuda, cuda:N, mps or cpu, got {name!r}.") from error
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda:0")
+    if str(device) not in found:
+        raise DeviceError(
+            f"device {str(name)!r} is not there; this machine has: {', '.join(found)}. "
+            f"Choose one of them, or 'auto' for the best of them."
+        )
+    return device
+
+
+def resolve_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
+    """``auto``: fp16 on cuda and mps, fp32 on the CPU. Others: fp32, fp16, bf16, or a torch dtype."""
+    import torch
+
+    if str(name) == "auto":
+        return torch.float32 if device.type == "cpu" else torch.float16
+    if isinstance(name, torch.dtype):
+        dtype = name
+    else:
+        attribute = DTYPES.get(name, name)
+        dtype = getattr(torch, attribute, None) if attribute in DTYPES.values() else None
+        if dtype is None:
+            raise DeviceError(f"dtype must be auto, {', '.join(DTYPES)}, got {name!r}.")
+    if dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise DeviceError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype}.")
+    if dtype is torch.bfloat16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise DeviceError(f"{device} has no bf16; choose fp16 or fp32.")
+    return dtype
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits until the device has done all that was asked of it, so that a clock tells the truth."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def release_memory(device: torch.device) -> None:
+    """Gives cached blocks back to the device."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,92 @@
+"""Optical flow between two low-resolution frames, by estimators that need no training of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.error import URLError
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from workbench.errors import FlowError
+
+RAFT_MINIMUM = 128  # its correlation pyramid halves the 1/8 grid three times
+RAFT_MULTIPLE = 8
+DIS_MINIMUM = 32
+
+Estimator = Callable[[Tensor, Tensor], Tensor]
+"""(current, previous), each (B, 3, y, x) around [-1, 1] -> flow (B, 2, y, x) in pixels of that grid."""
+
+
+def load_estimator(name: str, device: torch.device) -> Estimator:
+    """``raft-large``, ``raft-small`` (torchvision, weights from its hub) or ``dis`` (OpenCV, no weights).
+
+    Raises FlowError when the weights cannot be had.
+    """
+    if name == "dis":
+        return dis
+    if name in ("raft-large", "raft-small"):
+        return _raft(name, device)
+    raise FlowError(f"no flow estimator {name!r}; there are raft-large, raft-small and dis.")
+
+
+def still(current: Tensor, previous: Tensor) -> Tensor:
+    """No motion: zeros (B, 2, y, x)."""
+    return torch.zeros_like(current[:, :2])
+
+
+def dis(current: Tensor, previous: Tensor) -> Tensor:
+    """Dense Inverse Search (Kroeger et al., ECCV 2016; OpenCV's medium preset), on the CPU."""
+    height, width = current.shape[-2:]
+    below, right = max(0, DIS_MINIMUM - height), max(0, DIS_MINIMUM - width)
+    flows = []
+    for now, before in zip(current, previous, strict=True):
+        grey = [np.pad(_grey(frame), ((0, below), (0, right)), mode="edge") for frame in (now, before)]
+        # calc warm-starts from nothing only on a fresh instance
+        field = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(grey[0], grey[1], None)  # type: ignore[call-overload]
+        flows.append(torch.from_numpy(np.ascontiguousarray(field[:height, :width])).permute(2, 0, 1))
+    return torch.stack(flows).to(current.device)
+
+
+def _grey(frame: Tensor) -> np.ndarray:
+    """(3, y, x) around [-1, 1] -> (y, x) uint8 luma."""
+    rgb = ((frame.detach().float() + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+
+
+def _raft(name: str, device: torch.device) -> Estimator:
+    from torchvision.models import optical_flow
+
+    variant = name.removeprefix("raft-")
+    build = getattr(optical_flow, f"raft_{variant}")
+    weights = getattr(optical_flow, f"Raft_{variant.title()}_Weights").DEFAULT
+    try:
+        network = build(weights=weights, progress=False)
+    except (URLError, OSError, RuntimeError) as error:
+        raise FlowError(
+            f"the weights of {name} could not be loaded from torchvision's hub ({error}). "
+            f"Connect once so that they are cached, or choose flow='dis', which needs none."
+        ) from error
+    return raft_estimator(network.eval().requires_grad_(False).to(device))
+
+
+def raft_estimator(network: torch.nn.Module) -> Estimator:
+    """A torchvision RAFT as an estimator: its last iterate; inputs it cannot take are padded."""
+
+    def estimate(current: Tensor, previous: Tensor) -> Tensor:
+        height, width = current.shape[-2:]
+        below, right = _missing(height), _missing(width)
+        if below or right:
+            current = F.pad(current, (0, right, 0, below), mode="replicate")
+            previous = F.pad(previous, (0, right, 0, below), mode="replicate")
+        return network(current.float(), previous.float())[-1][..., :height, :width]
+
+    return estimate
+
+
+def _missing(length: int) -> int:
+    wanted = max(RAFT_MINIMUM, -(-length // RAFT_MULTIPLE) * RAFT_MULTIPLE)
+    return wanted - length

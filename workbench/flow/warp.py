@@ -1,0 +1,46 @@
+"""Backward warping: fetch each pixel of this frame from where it was in the previous one."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CONVENTIONS = ("published", "exact")
+
+
+def warp(previous: Tensor, flow: Tensor, convention: str = "exact") -> Tensor:
+    """Samples ``previous`` (B, C, H, W) at x + flow (B, 2, H, W; x then y, in pixels): bilinear, (B, C, H, W).
+
+    ``exact``: zero flow is the identity; outside the picture its border is repeated.
+    ``published``: the grid is normalised by (W - 1, H - 1) but sampled with ``align_corners=False`` and zeros outside,
+    so zero flow shifts by up to half a pixel and halves the border. The published weights were trained with it.
+    """
+    height, width = flow.shape[-2:]
+    y, x = torch.meshgrid(
+        torch.arange(height, device=flow.device, dtype=flow.dtype),
+        torch.arange(width, device=flow.device, dtype=flow.dtype),
+        indexing="ij",
+    )
+    grid = torch.stack(
+        [2.0 * (x + flow[:, 0]) / max(width - 1, 1) - 1.0, 2.0 * (y + flow[:, 1]) / max(height - 1, 1) - 1.0], dim=-1
+    )  # (B, H, W, 2)
+    exact = convention == "exact"
+    return F.grid_sample(
+        previous,
+        grid.to(previous.dtype),
+        mode="bilinear",
+        padding_mode="border" if exact else "zeros",
+        align_corners=exact,
+    )
+
+
+def consistency(forward: Tensor, backward: Tensor, alpha: float = 0.01, beta: float = 0.5) -> Tensor:
+    """Forward/backward check: (B, 2, H, W) twice -> (B, 1, H, W), 1 where the two flows agree, 0 where occluded.
+
+    A pixel is visible when |f + b(x + f)|^2 < alpha (|f|^2 + |b|^2) + beta (Sundaram et al., ECCV 2010).
+    """
+    returned = warp(backward, forward)
+    error = (forward + returned).square().sum(1, keepdim=True)
+    bound = alpha * (forward.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)) + beta
+    return (error < bound).to(forward.dtype)

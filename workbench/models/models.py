@@ -1,0 +1,129 @@
+"""The networks of one model folder, and what the folder says about how to run them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
+from typing import Any
+
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from torch import Tensor, nn
+
+from workbench.errors import ModelError
+from workbench.flow.warp import CONVENTIONS
+from workbench.models.autoencoder import TemporalAutoencoderTiny
+
+SCALE = 4
+
+
+@dataclass(frozen=True)
+class Properties:
+    """Model-level facts, kept in the folder's ``workbench.json``; the defaults are the published model's.
+
+    warp             how a frame is warped: ``published`` or ``exact`` (see ``flow.warp``).
+    back_projection  strength of one step ``o + s * up(lr - down(o))`` after decoding, 0..1; 0 is off.
+    flow             estimator that ``flow="auto"`` means.
+    flow_size        grid that ``flow_size="auto"`` means: ``output`` or ``input``.
+    channels_last    run the convolutions in channels-last layout (faster for narrow networks on CPUs).
+    """
+
+    warp: str = "published"
+    back_projection: float = 0.0
+    flow: str = "raft-large"
+    flow_size: str = "output"
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        if self.warp not in CONVENTIONS:
+            raise ModelError(f"workbench.json: warp must be one of {CONVENTIONS}, got {self.warp!r}.")
+        if self.flow not in ("raft-large", "raft-small", "dis", "none"):
+            raise ModelError(f"workbench.json: flow must name an estimator, got {self.flow!r}.")
+        if self.flow_size not in ("output", "input"):
+            raise ModelError(f"workbench.json: flow_size must be output or input, got {self.flow_size!r}.")
+        if not 0 <= self.back_projection <= 1:
+            raise ModelError(f"workbench.json: back_projection must be in 0..1, got {self.back_projection!r}.")
+
+    @classmethod
+    def from_json(cls, text: str) -> Properties:
+        values = json.loads(text)
+        known = {f.name for f in fields(cls)}
+        if not isinstance(values, dict) or set(values) - known:
+            raise ModelError(f"workbench.json must be an object with some of {sorted(known)}, got {text.strip()!r}.")
+        return cls(**values)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+@dataclass
+class Models:
+    """UNet, ControlNet and autoencoder of one model, on one device; nothing here changes while streams run.
+
+    ``conditioning`` is the ControlNet's embedding of the warped frame, (B, 3, H, W) -> (B, C, h, w). It is held
+    apart from ``controlnet`` (which then takes embedded conditions) because it is the same at every timestep.
+    ``prompt``: (1, tokens, D), the empty prompt, encoded.
+    """
+
+    unet: UNet2DConditionModel
+    controlnet: ControlNetModel
+    conditioning: nn.Module
+    vae: TemporalAutoencoderTiny
+    scheduler_config: dict[str, Any]
+    prompt: Tensor
+    properties: Properties = field(default_factory=Properties)
+    source: str = ""
+    revision: str | None = None
+
+    @classmethod
+    def assemble(
+        cls,
+        unet: UNet2DConditionModel,
+        controlnet: ControlNetModel,
+        vae: TemporalAutoencoderTiny,
+        scheduler_config: dict[str, Any],
+        prompt: Tensor,
+        **about: Any,
+    ) -> Models:
+        """From whole networks: checks that they fit each other and takes the conditioning embedding out."""
+        wanted = vae.config["latent_channels"] + 3
+        for name, network in (("unet", unet), ("controlnet", controlnet)):
+            if network.config["in_channels"] != wanted:
+                raise ModelError(
+                    f"{name}/config.json: in_channels must be {wanted} (latent {wanted - 3} + LR 3), got "
+                    f"{network.config['in_channels']}; this is no Stream-DiffVSR model."
+                )
+        depth = unet.config["cross_attention_dim"]
+        if prompt.shape[-1] != depth:
+            raise ModelError(f"the prompt embeddings have {prompt.shape[-1]} channels, the UNet expects {depth}.")
+        conditioning = controlnet.controlnet_cond_embedding
+        controlnet.controlnet_cond_embedding = nn.Identity()
+        return cls(unet, controlnet, conditioning, vae, dict(scheduler_config), prompt, **about)
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The trainable parts under the names that taps and checkpoints use."""
+        return {
+            "unet": self.unet,
+            "controlnet": self.controlnet,
+            "conditioning": self.conditioning,
+            "vae": self.vae,
+        }
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.unet.parameters()).device
+
+    def schedule(self, steps: int) -> DDIMScheduler:
+        """A DDIM scheduler set to ``steps`` timesteps; schedulers are never shared between step counts."""
+        return _schedule(json.dumps(self.scheduler_config, sort_keys=True), steps)
+
+
+@lru_cache(maxsize=64)
+def _schedule(config: str, steps: int) -> DDIMScheduler:
+    scheduler = DDIMScheduler.from_config(json.loads(config))
+    scheduler.set_timesteps(steps)
+    return scheduler

@@ -1,0 +1,52 @@
+"""A frame's way into the loop: checked, in [-1, 1], padded; and the noise it starts from."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from workbench.errors import InputError
+
+MINIMUM = 16  # the temporal modules pool 4x4 on the latent's grid, the UNet halves three times
+MULTIPLE = 4
+FULL_RANGE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+
+
+def to_network_range(image: np.ndarray) -> Tensor:
+    """(h, w, 3) uint8, uint16, or float in [0, 1] -> (1, 3, h, w) float32 in [-1, 1]."""
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise InputError(f"a frame must be an array of shape (h, w, 3), RGB; got shape {image.shape}.")
+    height, width = image.shape[:2]
+    if min(height, width) < MINIMUM:
+        raise InputError(
+            f"a frame must be at least {MINIMUM}x{MINIMUM} pixels, got {width}x{height}; enlarge or pad it first."
+        )
+    if image.dtype in FULL_RANGE:
+        unit = torch.from_numpy(image.astype(np.float32)) / FULL_RANGE[image.dtype]
+    elif np.issubdtype(image.dtype, np.floating):
+        if not np.isfinite(image).all():
+            raise InputError("a frame holds NaN or infinite values; replace them first.")
+        if image.min() < 0 or image.max() > 1:
+            raise InputError(
+                f"a float frame must lie in [0, 1], got {image.min():g}..{image.max():g}; divide 8-bit values by 255."
+            )
+        unit = torch.from_numpy(image.astype(np.float32))
+    else:
+        raise InputError(f"a frame must be uint8, uint16 or float in [0, 1], got dtype {image.dtype}.")
+    return (unit * 2 - 1).permute(2, 0, 1)[None].contiguous()
+
+
+def pad(value: Tensor, multiple: int = MULTIPLE) -> Tensor:
+    """(B, C, y, x) -> the next multiples of ``multiple``, by repeating the lower and right borders."""
+    below, right = -value.shape[-2] % multiple, -value.shape[-1] % multiple
+    return F.pad(value, (0, right, 0, below), mode="replicate") if below or right else value
+
+
+def draw_noise(seed: int, index: int, shape: tuple[int, ...]) -> Tensor:
+    """(1, *shape) standard normal, float32: a function of (seed, index, shape) alone, drawn on the CPU."""
+    mixed = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0]
+    generator = torch.Generator("cpu").manual_seed(int(mixed) >> 1)
+    return torch.randn(1, *shape, generator=generator)

@@ -1,0 +1,176 @@
+"""The object people hold: models on a device, and the streams they make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workbench.devices import release_memory
+from workbench.errors import InputError
+from workbench.models.load import save_models
+from workbench.models.models import SCALE, Models
+from workbench.pipeline import stream
+from workbench.pipeline.clock import Clock
+from workbench.pipeline.frames import draw_noise, pad, to_network_range
+from workbench.pipeline.motion import UNUSED, FlowSource, Motion, choose_motion, given_motion
+from workbench.pipeline.settings import Settings
+from workbench.pipeline.state import State
+from workbench.trace.tap import untapped
+from workbench.types import Frame, Output
+
+NoiseSource = Callable[[int], Tensor]
+"""Frame index -> (4, h, w): the noise that frame starts from."""
+
+
+class Pipeline:
+    """A model ready to run. It holds no state of any stream: any number of them can be interleaved."""
+
+    def __init__(self, models: Models) -> None:
+        self.models = models
+        self._motions: dict[tuple[str, str], Motion] = {}
+        self._attention_slicing = False
+
+    @property
+    def device(self) -> torch.device:
+        return self.models.device
+
+    def __repr__(self) -> str:
+        parameters = sum(p.numel() for n in self.models.networks.values() for p in n.parameters())
+        return f"Pipeline({self.models.source}, {parameters / 1e6:.1f} M parameters, {self.device})"
+
+    def stream(
+        self,
+        frames: Iterable[Frame | np.ndarray],
+        settings: Settings | None = None,
+        *,
+        trace: Any = None,
+        state: State | None = None,
+        flow: FlowSource | None = None,
+        noise: NoiseSource | None = None,
+    ) -> Iterator[Output]:
+        """Upscales frames one by one as they come, each from the past only; never reads ahead.
+
+        ``frames``: a clip, or any iterable of (h, w, 3) uint8 arrays. ``state``: go on after an earlier output.
+        ``noise`` and ``flow`` replace the seeded noise and the estimator, for tests and experiments.
+        Yields ``Output``; raises InputError for a frame it cannot use, after the outputs of all frames before it.
+        """
+        settings = settings or Settings()
+        try:
+            with nullcontext() if trace is None else trace.attached(self, settings):
+                for frame in frames:
+                    output, state = self.step(frame, state, settings, trace=trace, flow=flow, noise=noise)
+                    yield output
+        finally:
+            release_memory(self.device)
+
+    @torch.no_grad()
+    def step(
+        self,
+        frame: Frame | np.ndarray,
+        state: State | None = None,
+        settings: Settings | None = None,
+        *,
+        trace: Any = None,
+        flow: FlowSource | None = None,
+        noise: NoiseSource | None = None,
+    ) -> tuple[Output, State]:
+        """One frame and the state before it -> its output and the state after it."""
+        settings = settings or Settings()
+        index = 0 if state is None else state.index
+        clock = Clock(self.device)
+        with clock("input"):
+            lr, size = self._read(frame, state)
+            latent_noise = self._noise(noise, settings.seed, index, lr, size)
+        motion = self._motion(settings, flow, size)
+        self._slice_attention(settings.attention_slicing)
+        tap = untapped if trace is None else trace.frame(index, clock)
+        raw = stream.step(
+            self.models,
+            lr,
+            latent_noise,
+            None if state is None else state.to(self.device),
+            settings,
+            flow=motion.between,
+            tap=tap,
+            clock=clock,
+        )
+        with clock("output"):
+            height, width = size
+            picture = tap("frame", (raw[0, :, : height * SCALE, : width * SCALE] / 2 + 0.5).clamp(0, 1)).cpu()
+        after = State(
+            index=index + 1,
+            previous_output=raw,
+            previous_lr=lr,
+            size=size,
+            settings=settings,
+            model=self.models.source,
+        )
+        return (
+            Output(
+                frame=picture,
+                index=index,
+                state=after,
+                seconds=clock.seconds,
+                metadata=motion.metadata | ({} if trace is None else trace.metadata),
+                time=frame.time if isinstance(frame, Frame) else None,
+                duration=frame.duration if isinstance(frame, Frame) else None,
+            ),
+            after,
+        )
+
+    def motion(self, settings: Settings | None = None) -> Motion:
+        """The flow these settings lead to (loaded once); raises FlowError when an explicit choice cannot be had."""
+        settings = settings or Settings()
+        key = (settings.flow, settings.flow_size)
+        if key not in self._motions:
+            self._motions[key] = choose_motion(settings, self.models.properties, self.device)
+        return self._motions[key]
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes a model folder that ``load_pipeline`` takes."""
+        return save_models(self.models, Path(folder))
+
+    def _read(self, frame: Frame | np.ndarray, state: State | None) -> tuple[Tensor, tuple[int, int]]:
+        image = frame.image if isinstance(frame, Frame) else frame
+        lr = to_network_range(image).to(self.device)
+        size = cast(tuple[int, int], tuple(lr.shape[-2:]))
+        if state is not None and size != state.size:
+            raise InputError(
+                f"frame {state.index} is {size[1]}x{size[0]}, the frames before it are {state.size[1]}x{state.size[0]}; "
+                f"all frames of a stream have one size. Resize them, or start a new stream."
+            )
+        return pad(lr), size
+
+    def _noise(
+        self, source: NoiseSource | None, seed: int, index: int, lr: Tensor, size: tuple[int, int]
+    ) -> Tensor:
+        channels = self.models.vae.config["latent_channels"]
+        if source is None:
+            return draw_noise(seed, index, (channels, *lr.shape[-2:])).to(self.device)
+        noise = source(index).to(self.device, torch.float32)[None]
+        if noise.shape[1:] == (channels, *size):
+            noise = pad(noise)
+        if noise.shape[1:] != (channels, *lr.shape[-2:]):
+            raise InputError(
+                f"noise({index}) must have shape {(channels, *size)}, got {tuple(noise.shape[1:])}."
+            )
+        return noise
+
+    def _motion(self, settings: Settings, source: FlowSource | None, size: tuple[int, int]) -> Motion:
+        if not (settings.artg or settings.tpm):
+            return UNUSED
+        return self.motion(settings) if source is None else given_motion(source, size)
+
+    def _slice_attention(self, on: bool) -> None:
+        if on == self._attention_slicing:
+            return
+        for network in (self.models.unet, self.models.controlnet):
+            network.set_attention_slice("auto" if on else None)  # type: ignore[arg-type]
+        self._attention_slicing = on

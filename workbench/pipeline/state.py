@@ -1,0 +1,88 @@
+"""What one frame leaves behind for the next: an explicit value that can be saved, sent and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from workbench.errors import InputError
+from workbench.pipeline.settings import Settings
+
+FORMAT = "stream-diffvsr-state/1"
+
+
+@dataclass(frozen=True)
+class State:
+    """The stream after ``index`` frames.
+
+    ``previous_output``: (1, 3, H, W), the raw decoder output of the last frame, unclamped, padded.
+    ``previous_lr``: (1, 3, h, w), the last low-resolution frame in [-1, 1], padded to multiples of 4.
+    ``size``: (h, w) of the frames before padding. ``settings``: those of the last frame. ``model``: its source.
+    """
+
+    index: int
+    previous_output: Tensor
+    previous_lr: Tensor
+    size: tuple[int, int]
+    settings: Settings
+    model: str = ""
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes one safetensors file; a crash while writing leaves the file that was there before."""
+        path = Path(path)
+        tensors = {
+            "previous_output": self.previous_output.cpu().contiguous(),
+            "previous_lr": self.previous_lr.cpu().contiguous(),
+        }
+        about = {
+            "format": FORMAT,
+            "index": str(self.index),
+            "size": json.dumps(list(self.size)),
+            "settings": self.settings.to_json(),
+            "model": self.model,
+        }
+        partial = path.with_name(path.name + ".partial")
+        save_file(tensors, partial, metadata=about)
+        os.replace(partial, path)
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> State:
+        """Reads a saved state; raises InputError when the file is missing or not a state."""
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"no saved state at {path}; run without resuming to start from the first frame.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                about = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no __iter__)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{path} is not a readable state file ({error}); delete it to start again.") from error
+        if about.get("format") != FORMAT:
+            raise InputError(f"{path} is no state of this workbench: expected {FORMAT}, got {about.get('format')!r}.")
+        height, width = json.loads(about["size"])
+        return cls(
+            index=int(about["index"]),
+            size=(height, width),
+            settings=Settings.from_json(about["settings"]),
+            model=about["model"],
+            **tensors,
+        )
+
+    def to(self, device: torch.device) -> State:
+        """The same state with its tensors on ``device``."""
+        return State(
+            index=self.index,
+            previous_output=self.previous_output.to(device),
+            previous_lr=self.previous_lr.to(device),
+            size=self.size,
+            settings=self.settings,
+            model=self.model,
+        )

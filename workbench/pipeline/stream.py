@@ -1,0 +1,172 @@
+"""The loop: a stream of low-resolution frames becomes a stream of x4 frames, using only the past.
+
+Shapes: B batch, (h, w) low resolution, padded to multiples of 4; (H, W) = (4h, 4w).
+
+    lr (B, 3, h, w)   latent (B, 4, h, w)   flow (B, 2, H, W)   picture (B, 3, H, W), around [-1, 1]
+
+This is the only place where a UNet is called over timesteps. ``step`` folds one frame into the state; the
+functions under it are the method's parts, and training calls the same ones with gradients on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from workbench.flow.warp import warp
+from workbench.models.models import SCALE, Models
+from workbench.models.slicing import decode_in_strips, memory_in_strips
+from workbench.pipeline.clock import Timer, untimed
+from workbench.pipeline.settings import Settings
+from workbench.pipeline.state import State
+from workbench.trace.tap import Tap, untapped
+
+Flow = Callable[[Tensor, Tensor], Tensor]
+"""(current, previous), each (B, 3, h, w) in [-1, 1] -> flow (B, 2, H, W) in output pixels."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What the previous frame says about this one. ``embedding``: the ControlNet's view; ``memory``: the decoder's."""
+
+    warped: Tensor  # (B, 3, H, W)
+    embedding: Tensor | None  # (B, C, h, w); None: no ARTG
+    memory: list[Tensor] | None  # pooled maps in decoder order; None: no TPM
+
+
+def step(
+    models: Models,
+    lr: Tensor,
+    noise: Tensor,
+    previous: State | None,
+    settings: Settings,
+    *,
+    flow: Flow,
+    tap: Tap = untapped,
+    clock: Timer = untimed,
+) -> Tensor:
+    """One frame: (1, 3, h, w) in [-1, 1] -> its picture (1, 3, H, W), raw: unclamped, still padded."""
+    lr = tap("lr", lr)
+    guidance = None
+    if previous is not None and (settings.artg or settings.tpm):
+        with clock("flow"):
+            field = tap("flow", flow(lr, previous.previous_lr))
+        guidance = guide(models, tap("previous", previous.previous_output), field, settings, tap=tap, clock=clock)
+    latent = denoise(models, lr, tap("noise", noise), settings.steps, guidance, artg=settings.artg, tap=tap, clock=clock)
+    with clock("decode"):
+        return decode(models, latent, lr, guidance, sliced=settings.vae_slicing, tap=tap)
+
+
+def guide(
+    models: Models, previous: Tensor, flow: Tensor, settings: Settings, *, tap: Tap = untapped, clock: Timer = untimed
+) -> Guidance:
+    """Warps the previous output along the flow, and reads it for ARTG and TPM."""
+    with clock("warp"):
+        warped = tap("warped", warp(previous, flow, models.properties.warp))
+    embedding = memory = None
+    if settings.artg:
+        with clock("conditioning"):
+            embedding = tap("artg.embedding", models.conditioning(_like(warped, models.conditioning)))
+    if settings.tpm:
+        with clock("features"):
+            features = memory_in_strips if settings.vae_slicing else type(models.vae).temporal_memory
+            memory = features(models.vae, _like(warped, models.vae))
+    return Guidance(warped, embedding, memory)
+
+
+def denoise(
+    models: Models,
+    lr: Tensor,
+    noise: Tensor,
+    steps: int,
+    guidance: Guidance | None = None,
+    *,
+    artg: float = 1.0,
+    tap: Tap = untapped,
+    clock: Timer = untimed,
+) -> Tensor:
+    """DDIM (eta 0) from noise to the latent of this frame, (B, 4, h, w) float32."""
+    scheduler = models.schedule(steps)
+    prompt = models.prompt.expand(len(lr), -1, -1)
+    latent = noise * scheduler.init_noise_sigma
+    for i, t in enumerate(scheduler.timesteps):
+        seen = _like(tap("unet.input", torch.cat([scheduler.scale_model_input(latent, t), lr], dim=1), i), models.unet)
+        timestep = t.to(seen.device)
+        down, mid = None, None
+        if guidance is not None and guidance.embedding is not None:
+            with clock("controlnet"):
+                down, mid = residuals(models, seen, timestep, prompt, guidance.embedding, artg, tap, i)
+        with clock("unet"):
+            prediction = models.unet(
+                seen,
+                timestep,
+                encoder_hidden_states=prompt,
+                down_block_additional_residuals=down,
+                mid_block_additional_residual=mid,
+                return_dict=False,
+            )[0]
+        prediction = tap("noise_pred", prediction.float(), i)
+        latent, x0 = scheduler.step(prediction, t, latent, eta=0.0, return_dict=False)  # type: ignore[arg-type]
+        tap("x0", x0, i)
+        latent = tap("latent", latent, i)
+    return latent
+
+
+def residuals(
+    models: Models,
+    seen: Tensor,
+    timestep: Tensor,
+    prompt: Tensor,
+    embedding: Tensor,
+    scale: float,
+    tap: Tap,
+    i: int,
+) -> tuple[Sequence[Tensor], Tensor]:
+    """ARTG: the ControlNet's residuals for each of the UNet's skip connections and its middle."""
+    down, mid = models.controlnet(
+        seen,
+        timestep,
+        encoder_hidden_states=prompt,
+        controlnet_cond=embedding,
+        conditioning_scale=scale,
+        return_dict=False,
+    )
+    down = [tap(f"artg.down.{k}", residual, i) for k, residual in enumerate(down)]
+    return down, tap("artg.mid", mid, i)
+
+
+def decode(
+    models: Models, latent: Tensor, lr: Tensor, guidance: Guidance | None, *, sliced: bool = False, tap: Tap = untapped
+) -> Tensor:
+    """Latent to picture with the temporal memory, then the model's back-projection where it has one."""
+    memory = None if guidance is None else guidance.memory
+    latent = _like(latent, models.vae)
+    decoded = decode_in_strips(models.vae, latent, memory, tap) if sliced else models.vae.decode(latent, memory, tap)
+    decoded = tap("decoded", decoded.float())
+    if models.properties.back_projection:
+        decoded = tap("projected", back_project(decoded, lr, models.properties.back_projection))
+    return decoded
+
+
+def back_project(picture: Tensor, lr: Tensor, strength: float = 1.0) -> Tensor:
+    """One step of iterative back-projection (Irani & Peleg, 1991): makes the picture agree with its LR frame."""
+    return picture + strength * upscale(lr - downscale(picture))
+
+
+def upscale(lr: Tensor) -> Tensor:
+    """(B, C, h, w) -> (B, C, 4h, 4w), bicubic; overshoot is kept."""
+    return F.interpolate(lr, scale_factor=SCALE, mode="bicubic", align_corners=False)
+
+
+def downscale(picture: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, H / 4, W / 4), bicubic with antialiasing."""
+    return F.interpolate(picture, scale_factor=1 / SCALE, mode="bicubic", align_corners=False, antialias=True)
+
+
+def _like(value: Tensor, network: torch.nn.Module) -> Tensor:
+    """In the network's precision."""
+    return value.to(next(network.parameters()).dtype)
