@@ -14,7 +14,7 @@ Sequences of modules and their names are those of the published weights, which l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -120,9 +120,13 @@ class Encoder(nn.Module):
 
         As published, this pass lacks the shift to [0, 1] that encoding has. It stops at the last block.
         """
+        return self.features_after(x, 0)
+
+    def features_after(self, x: Tensor, start: int) -> list[Tensor]:
+        """The maps of the blocks from layer ``start`` on, given that layer's input."""
         maps: list[Tensor] = []
         last = max(i for i, layer in enumerate(self.layers) if isinstance(layer, TemporalBlock))
-        for layer in list(self.layers)[: last + 1]:
+        for layer in list(self.layers)[start : last + 1]:
             x = layer(x)
             if isinstance(layer, TemporalBlock):
                 maps.append(pool(x))
@@ -159,16 +163,20 @@ class Decoder(nn.Module):
 
     def forward(self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped) -> Tensor:
         """Latents -> pictures around [-1, 1], not clamped."""
-        x = bounded(latent)
-        block = 0
-        for layer in self.layers:
-            if isinstance(layer, TemporalBlock):
-                previous = None if memory is None else memory[block]
-                x = tap(f"decoder.{block}", layer(x, previous, tap, f"tpm.{block}"))
-                block += 1
-            else:
-                x = layer(x)
-        return x * 2 - 1
+        return run_layers(self.layers, bounded(latent), memory, tap) * 2 - 1
+
+
+def run_layers(layers: Iterable[nn.Module], x: Tensor, memory: Sequence[Tensor] | None, tap: Tap) -> Tensor:
+    """Decoder layers from the first on, each block with its own map of the memory."""
+    block = 0
+    for layer in layers:
+        if isinstance(layer, TemporalBlock):
+            previous = None if memory is None else memory[block]
+            x = tap(f"decoder.{block}", layer(x, previous, tap, f"tpm.{block}"))
+            block += 1
+        else:
+            x = layer(x)
+    return x
 
 
 def bounded(latent: Tensor) -> Tensor:

@@ -1,0 +1,58 @@
+"""Decoding and reading in strips gives the same picture and memory as doing it whole."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.models.autoencoder import TemporalAutoencoderTiny
+from workbench.models.slicing import decode_in_strips, memory_in_strips, strips
+
+
+@pytest.fixture(scope="module")
+def vae() -> TemporalAutoencoderTiny:
+    torch.manual_seed(0)
+    vae = TemporalAutoencoderTiny(
+        encoder_block_out_channels=(6, 8, 10),
+        decoder_block_out_channels=(10, 8, 6),
+        num_encoder_blocks=(2, 1, 2),
+        num_decoder_blocks=(2, 1, 2),
+    )
+    return vae.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (20, 36), (48, 16), (68, 24)])
+@pytest.mark.parametrize("temporal", [False, True])
+def test_strips_decode_the_same_picture(vae, size, temporal):
+    h, w = size
+    latent, warped = torch.randn(1, 4, h, w), torch.rand(1, 3, 4 * h, 4 * w) * 2 - 1
+    memory = vae.temporal_memory(warped) if temporal else None
+    whole = vae.decode(latent, memory)
+    assert torch.allclose(decode_in_strips(vae, latent, memory), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (20, 36), (68, 24)])
+def test_strips_read_the_same_memory(vae, size):
+    h, w = size
+    warped = torch.rand(1, 3, 4 * h, 4 * w) * 2 - 1
+    for sliced, whole in zip(memory_in_strips(vae, warped), vae.temporal_memory(warped), strict=True):
+        assert torch.allclose(sliced, whole, atol=1e-5)
+
+
+def test_temporal_modules_matter_in_this_test(vae):
+    latent, warped = torch.randn(1, 4, 20, 16), torch.rand(1, 3, 80, 64) * 2 - 1
+    assert not torch.allclose(vae.decode(latent), vae.decode(latent, vae.temporal_memory(warped)), atol=1e-3)
+
+
+@given(quarters=st.integers(1, 200), halo=st.integers(0, 40), rows=st.sampled_from([4, 16, 64]))
+@settings(deadline=None)
+def test_strips_cover_every_row_once_on_pooling_bounds(quarters, halo, rows):
+    height = 4 * quarters
+    covered = []
+    for strip in strips(height, halo, rows):
+        start, stop = strip.outer.start + strip.inner.start, strip.outer.start + strip.inner.stop
+        covered.extend(range(start, stop))
+        assert strip.outer.start % 4 == strip.inner.start % 4 == 0
+        assert start - strip.outer.start >= min(halo, start)
+        assert strip.outer.stop - stop >= min(halo, height - stop)
+    assert covered == list(range(height))
