@@ -1,0 +1,83 @@
+"""Stream-DiffVSR workbench: upscale video x4 frame by frame, look inside, compare.
+
+    import workbench as wb
+
+    clip = wb.open_clip("clip.mp4")[:24]
+    pipe = wb.load_pipeline()
+    for out in pipe.stream(clip, wb.Settings(steps=4)):
+        wb.show(out)
+
+Names are imported on first use (PEP 562), so that importing the package loads no torch, gradio or matplotlib.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Clip": "workbench.video",
+    "ClipWriter": "workbench.video",
+    "Frame": "workbench.types",
+    "Output": "workbench.types",
+    "Pipeline": "workbench.pipeline.pipeline",
+    "Settings": "workbench.pipeline.settings",
+    "State": "workbench.pipeline.state",
+    "Trace": "workbench.trace",
+    "WorkbenchError": "workbench.errors",
+    "compare": "workbench.compare",
+    "errors": "",
+    "load_pipeline": "workbench.pipeline.load",
+    "metrics": "",
+    "open_clip": "workbench.video",
+    "plots": "workbench.views",
+    "show": "workbench.views.show",
+}
+
+if TYPE_CHECKING:
+    from workbench import errors, metrics
+    from workbench.compare import compare
+    from workbench.errors import WorkbenchError
+    from workbench.pipeline.load import load_pipeline
+    from workbench.pipeline.pipeline import Pipeline
+    from workbench.pipeline.settings import Settings
+    from workbench.pipeline.state import State
+    from workbench.trace import Trace
+    from workbench.types import Frame, Output
+    from workbench.video import Clip, ClipWriter, open_clip
+    from workbench.views import plots
+    from workbench.views.show import show
+
+__all__ = [
+    "Clip",
+    "ClipWriter",
+    "Frame",
+    "Output",
+    "Pipeline",
+    "Settings",
+    "State",
+    "Trace",
+    "WorkbenchError",
+    "compare",
+    "errors",
+    "load_pipeline",
+    "metrics",
+    "open_clip",
+    "plots",
+    "show",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    value = import_module(f"workbench.{name}") if not home else getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
