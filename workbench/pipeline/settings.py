@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,42 +12,59 @@ from typing import Any
 from workbench.errors import SettingsError
 
 FLOW_ESTIMATORS = ("auto", "raft-large", "raft-small", "dis", "none")
-FLOW_SIZES = ("auto", "output", "input")
-MAX_STEPS = 1000
+
+
+def setting(default: Any, group: str, about: str, **limits: Any) -> Any:
+    """A field that knows its help and its limits (``low``, ``high`` or ``choices``); forms are built from them."""
+    return field(default=default, metadata={"group": group, "help": about, **limits})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Settings of a run; the defaults are the published method with the model's own flow estimator.
 
-    steps               DDIM steps, 1..1000. The published model was distilled for 4.
-    seed                the noise of frame k depends on (seed, k) only, on every device.
-    artg                Auto-Regressive Temporal Guidance: scale of the ControlNet's residuals, 0..2; 0 or False is off.
-    tpm                 Temporal Processing Modules: fuse features of the warped previous output while decoding.
-    flow                estimator: auto (the model's own), raft-large, raft-small, dis, none (no warping: still scenes).
-    flow_size           where flow is estimated: auto (the model's own), output (published), input (1/16 of the pixels).
-    attention_slicing   diffusers' attention slicing: slower, and rarely smaller (see ``workbench bench``).
-    vae_slicing         decode and encode in horizontal strips: same picture, far less memory for large frames.
+    Each field carries its group, help and limits in ``dataclasses.fields(Settings)[k].metadata``; the command
+    line, the widgets and the app are made from them.
     """
 
-    steps: int = 4
-    seed: int = 0
-    artg: float = 1.0
-    tpm: bool = True
-    flow: str = "auto"
-    flow_size: str = "auto"
-    attention_slicing: bool = False
-    vae_slicing: bool = False
+    steps: int = setting(
+        4, "quality", "DDIM steps, 1 to 1000; the published model was distilled for 4", low=1, high=1000
+    )
+    seed: int = setting(
+        0, "quality", "the noise of frame k depends on (seed, k) only, on every device", low=0, high=2**63 - 1
+    )
+    artg: float = setting(
+        1.0,
+        "temporal",
+        "Auto-Regressive Temporal Guidance: scale of the ControlNet's residuals, 0 to 2; on is 1, off is 0",
+        low=0.0,
+        high=2.0,
+    )
+    tpm: bool = setting(
+        True, "temporal", "Temporal Processing Modules: fuse features of the warped previous output while decoding"
+    )
+    flow: str = setting(
+        "auto",
+        "temporal",
+        "optical-flow estimator; auto is the model's own, none does not warp",
+        choices=FLOW_ESTIMATORS,
+    )
+    flow_size: str = setting(
+        "auto",
+        "temporal",
+        "grid the flow is estimated on; input has 1/16 of the output's pixels, auto is the model's own",
+        choices=("auto", "output", "input"),
+    )
+    attention_slicing: bool = setting(
+        False, "memory", "diffusers' attention slicing: slower, and rarely smaller (measure with 'workbench bench')"
+    )
+    vae_slicing: bool = setting(
+        False, "memory", "decode and encode in horizontal strips: the same picture, less memory for large frames"
+    )
 
     def __post_init__(self) -> None:
-        _integer("steps", self.steps, 1, MAX_STEPS)
-        _integer("seed", self.seed, 0, 2**63 - 1)
-        object.__setattr__(self, "artg", _number("artg", self.artg, 0.0, 2.0))
-        for name in ("tpm", "attention_slicing", "vae_slicing"):
-            if not isinstance(getattr(self, name), bool):
-                raise SettingsError(f"{name} must be True or False, got {getattr(self, name)!r}.")
-        _choice("flow", self.flow, FLOW_ESTIMATORS)
-        _choice("flow_size", self.flow_size, FLOW_SIZES)
+        for known in fields(self):
+            object.__setattr__(self, known.name, _checked(known, getattr(self, known.name)))
 
     def but(self, **changes: Any) -> Settings:
         """The same settings with some changed; unknown names raise with the nearest known one."""
@@ -91,17 +108,19 @@ def _known(names: Mapping[str, Any]) -> None:
             raise SettingsError(f"there is no setting {name!r}.{hint} The settings are: {', '.join(known)}.")
 
 
-def _integer(name: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise SettingsError(f"{name} must be a whole number from {low} to {high}, got {value!r}.")
-
-
-def _number(name: str, value: Any, low: float, high: float) -> float:
-    if not isinstance(value, bool | int | float) or not low <= value <= high:
-        raise SettingsError(f"{name} must be a number from {low:g} to {high:g} (or True/False), got {value!r}.")
-    return float(value)
-
-
-def _choice(name: str, value: Any, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise SettingsError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
+def _checked(known: Field[Any], value: Any) -> Any:
+    """The value in the field's own type, or SettingsError with what would have been right."""
+    limits = known.metadata
+    if isinstance(known.default, bool):
+        wanted, fits = "True or False", isinstance(value, bool)
+    elif isinstance(known.default, int):
+        wanted = f"a whole number from {limits['low']} to {limits['high']}"
+        fits = isinstance(value, int) and not isinstance(value, bool) and limits["low"] <= value <= limits["high"]
+    elif isinstance(known.default, float):
+        wanted = f"a number from {limits['low']:g} to {limits['high']:g} (or True, False)"
+        fits = isinstance(value, (bool, int, float)) and limits["low"] <= value <= limits["high"]
+    else:
+        wanted, fits = f"one of {', '.join(limits['choices'])}", value in limits["choices"]
+    if not fits:
+        raise SettingsError(f"{known.name} must be {wanted}, got {value!r}.")
+    return float(value) if isinstance(known.default, float) else value

@@ -1,0 +1,89 @@
+"""Settings: one frozen value that says no in words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench.errors import SettingsError
+from workbench.pipeline.settings import FLOW_ESTIMATORS, Settings
+
+valid = st.builds(
+    Settings,
+    steps=st.integers(1, 1000),
+    seed=st.integers(0, 2**63 - 1),
+    artg=st.floats(0, 2) | st.booleans(),
+    tpm=st.booleans(),
+    flow=st.sampled_from(FLOW_ESTIMATORS),
+    flow_size=st.sampled_from(["auto", "output", "input"]),
+    attention_slicing=st.booleans(),
+    vae_slicing=st.booleans(),
+)
+
+
+@given(valid)
+def test_json_gives_the_same_settings_back(settings):
+    assert Settings.from_json(settings.to_json()) == settings
+
+
+@given(valid, valid)
+def test_diff_names_exactly_what_but_must_change(a, b):
+    assert a.but(**{name: theirs for name, (_, theirs) in a.diff(b).items()}) == b
+    assert not a.diff(a)
+
+
+def test_on_and_off_are_scales_of_artg():
+    assert Settings(artg=True).artg == 1.0
+    assert Settings(artg=False).artg == 0.0
+    assert isinstance(Settings(artg=1).artg, float)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "steps must be a whole number from 1 to 1000, got 0"),
+        ({"steps": 4.0}, "got 4.0"),
+        ({"steps": True}, "got True"),
+        ({"seed": -1}, "seed must be"),
+        ({"artg": 2.1}, "artg must be a number from 0 to 2"),
+        ({"artg": float("nan")}, "got nan"),
+        ({"tpm": 1}, "tpm must be True or False, got 1"),
+        ({"flow": "farneback"}, "flow must be one of auto, raft-large"),
+        ({"flow_size": None}, "flow_size must be one of"),
+    ],
+)
+def test_out_of_range_says_what_was_expected_and_what_came(change, message):
+    with pytest.raises(SettingsError, match=message):
+        Settings().but(**change)
+
+
+def test_unknown_names_suggest_the_nearest():
+    with pytest.raises(SettingsError, match="no setting 'step'. Did you mean 'steps'"):
+        Settings().but(step=3)
+    with pytest.raises(SettingsError, match="no setting 'colour'"):
+        Settings.from_dict({"colour": "red"})
+
+
+@pytest.mark.parametrize("text", ["", "nope", "[1]", "3"])
+def test_json_that_is_no_object_is_refused(text):
+    with pytest.raises(SettingsError, match="JSON object"):
+        Settings.from_json(text)
+
+
+def test_settings_are_frozen_and_keyword_only():
+    with pytest.raises(FrozenInstanceError):
+        Settings().steps = 3  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Settings(4)  # type: ignore[misc]
+
+
+def test_every_setting_can_be_put_in_a_form():
+    for known in fields(Settings):
+        assert known.metadata["help"]
+        assert known.metadata["group"] in ("quality", "temporal", "memory")
+        assert isinstance(known.default, bool | str) or {"low", "high"} <= known.metadata.keys()
+    json.dumps(Settings().to_dict())
