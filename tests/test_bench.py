@@ -1,0 +1,55 @@
+"""The plain loop is the same method, so its time is a fair yardstick; the report adds up."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from tests.tiny import tiny_models
+from workbench.bench.bench import Report, Timing, bench
+from workbench.bench.plain import plain_stream
+from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.settings import Settings
+
+
+@pytest.mark.parametrize("properties", [{}, {"back_projection": 0.7, "warp": "published"}])
+def test_the_plain_loop_makes_the_same_frames(moving_frames, properties):
+    models = tiny_models(**properties)
+    chosen = Settings(steps=3, artg=0.8)
+    ours = [out.frame for out in Pipeline(models).stream(moving_frames[:3], chosen)]
+    plain = list(plain_stream(models, moving_frames[:3], chosen))
+    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours, plain, strict=True))
+
+
+def test_the_conditioning_embedding_runs_once_per_frame(tiny_pipe, moving_frames):
+    calls = []
+    hook = tiny_pipe.models.conditioning.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        list(tiny_pipe.stream(moving_frames[:3], Settings(steps=4)))
+        ours = len(calls)
+        list(plain_stream(tiny_pipe.models, moving_frames[:3], Settings(steps=4)))
+    finally:
+        hook.remove()
+    assert ours == 2
+    assert len(calls) - ours == 8
+
+
+def test_a_report_has_every_stage_and_ratio(tiny_pipe):
+    report = bench(tiny_pipe, Settings(steps=2), size=(24, 32), repeats=2)
+    stages = {"input", "flow", "warp", "conditioning", "features", "controlnet", "unet", "decode", "output"}
+    assert report.stages.keys() == stages
+    total = sum(timing.median for timing in report.stages.values())
+    assert 0 < total <= 1.5 * report.frame.median
+    assert json.loads(json.dumps(report.to_dict()))["ratio_to_plain"] == report.ratio_to_plain
+    assert "ours / plain" in str(report)
+
+
+def test_ratios_are_taken_pair_by_pair():
+    report = Report(
+        (8, 8), Settings(), "cpu", 1, Timing((1.0, 4.0, 3.0)), Timing((2.0, 4.0, 4.0)), {}, 1.0, Timing((1.0, 2.0, 1.0))
+    )
+    assert report.ratio_to_plain == pytest.approx(0.75)
+    assert report.convolutions == pytest.approx(2.0)
+    assert report.frame.spread == (1.0, 4.0)
