@@ -1,0 +1,61 @@
+"""``workbench info``: what is here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+LIBRARIES = (
+    "torch", "torchvision", "diffusers", "transformers", "huggingface_hub", "safetensors", "av", "gradio", "numpy",
+)  # fmt: skip
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def run(args: argparse.Namespace) -> int:
+    found = information()
+    if args.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    for section, values in found.items():
+        print(section)
+        for name, value in values.items():
+            print(f"  {name:18} {value}")
+    return 0
+
+
+def information() -> dict[str, dict[str, Any]]:
+    """Devices, versions and models, ready to be printed or kept beside a result."""
+    import torch
+
+    from workbench.devices import available_devices
+    from workbench.models.load import models_in_reach
+
+    return {
+        "devices": {name: _describe(name) for name in available_devices()},
+        "versions": {"workbench": version("stream-diffvsr-workbench"), "python": platform.python_version()}
+        | {name: _version(name) for name in LIBRARIES},
+        "models": models_in_reach(),
+        "machine": {"system": platform.platform(), "threads": torch.get_num_threads()},
+    }
+
+
+def _describe(device: str) -> str:
+    import torch
+
+    if device.startswith("cuda"):
+        properties = torch.cuda.get_device_properties(device)
+        return f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    return platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

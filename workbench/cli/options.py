@@ -1,0 +1,76 @@
+"""Options that several commands share; those of ``Settings`` are made from its fields."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from typing import Any
+
+from workbench.errors import SettingsError
+from workbench.pipeline.settings import Settings
+
+ALIASES = {"steps": ["--num_inference_steps"]}
+TRUTH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """One option per setting, in its groups."""
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for known in fields(Settings):
+        group = known.metadata["group"]
+        groups.setdefault(group, parser.add_argument_group(group))
+        groups[group].add_argument(
+            f"--{known.name.replace('_', '-')}",
+            *ALIASES.get(known.name, []),
+            dest=f"setting_{known.name}",
+            type=lambda text, name=known.name: parse_setting(name, text),
+            metavar=_metavar(known),
+            default=known.default,
+            nargs="?" if isinstance(known.default, bool) else None,
+            const=True if isinstance(known.default, bool) else None,
+            help=known.metadata["help"],
+        )
+
+
+def settings_from(args: argparse.Namespace) -> Settings:
+    """The settings that a parsed command line asks for."""
+    return Settings(**{known.name: getattr(args, f"setting_{known.name}") for known in fields(Settings)})
+
+
+def parse_setting(name: str, text: str) -> Any:
+    """Text of one setting -> its value; ``on`` and ``off`` are understood. Range is checked by ``Settings``."""
+    default = next((known.default for known in fields(Settings) if known.name == name), None)
+    if default is None:
+        Settings().but(**{name: text})  # raises with the known names
+    word = text.lower()
+    if isinstance(default, bool):
+        if word not in TRUTH:
+            raise SettingsError(f"{name} must be on or off, got {text!r}.")
+        return TRUTH[word]
+    if isinstance(default, float) and word in ("on", "off", "true", "false"):
+        return float(TRUTH[word])
+    if isinstance(default, int | float):
+        try:
+            return type(default)(text)
+        except ValueError as error:
+            raise SettingsError(f"{name} must be a number, got {text!r}.") from error
+    return text
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which model, on which device, in which precision."""
+    group = parser.add_argument_group("model and device")
+    group.add_argument(
+        "--model", "--model_id", help="a model folder or hub id; without it, the embedded model", default=None
+    )
+    group.add_argument("--revision", help="branch, tag or commit of a hub model", default=None)
+    group.add_argument("--device", help="auto, cuda, cuda:N, mps or cpu", default="auto")
+    group.add_argument("--dtype", help="auto, fp32, fp16 or bf16", default="auto")
+
+
+def _metavar(known: Any) -> str:
+    if isinstance(known.default, bool):
+        return "on|off"
+    if "choices" in known.metadata:
+        return "|".join(known.metadata["choices"])
+    return known.name.upper()

@@ -1,0 +1,19 @@
+"""``workbench verify FOLDER``: golden outputs against ours."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="a golden folder: model/ and golden*.npz")
+    parser.add_argument("--device", default="auto", help="auto, cuda, cuda:N, mps or cpu")
+
+
+def run(args: argparse.Namespace) -> int:
+    from workbench.verify import table, verify
+
+    rows = verify(args.folder, device=args.device)
+    print(table(rows))
+    return 0 if all(row.passed for row in rows) else 1
