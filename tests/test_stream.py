@@ -274,3 +274,14 @@ assert "torch" not in sys.modules
 
 def test_importing_the_package_loads_nothing_heavy():
     subprocess.run([sys.executable, "-c", LAZY], check=True, timeout=60, cwd=ROOT)
+
+
+@pytest.mark.parametrize("halved", [["unet"], ["controlnet", "conditioning"], ["vae"]])
+def test_components_may_differ_in_precision(moving_frames, halved):
+    models = tiny_models()
+    full = upscaled(Pipeline(models), moving_frames[:2])
+    for name in halved:
+        models.networks[name].to(torch.bfloat16)
+    low = upscaled(Pipeline(models), moving_frames[:2])
+    assert low[1].dtype == torch.float32
+    assert 0 < (full[1] - low[1]).abs().max() < 0.1

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from workbench.devices import release_memory
 from workbench.errors import InputError
-from workbench.models.load import save_models
 from workbench.models.models import SCALE, Models
+from workbench.models.save import save_models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Clock
 from workbench.pipeline.frames import draw_noise, pad, to_network_range

@@ -91,7 +91,7 @@ def denoise(
 ) -> Tensor:
     """DDIM (eta 0) from noise to the latent of this frame, (B, 4, h, w) float32."""
     scheduler = models.schedule(steps)
-    prompt = models.prompt.expand(len(lr), -1, -1)
+    prompt = _like(models.prompt, models.unet).expand(len(lr), -1, -1)
     latent = noise * scheduler.init_noise_sigma
     for i, t in enumerate(scheduler.timesteps):
         seen = _like(tap("unet.input", torch.cat([scheduler.scale_model_input(latent, t), lr], dim=1), i), models.unet)
@@ -104,7 +104,7 @@ def denoise(
             prediction = models.unet(
                 seen,
                 timestep,
-                encoder_hidden_states=prompt,
+                encoder_hidden_states=_like(prompt, models.unet),
                 down_block_additional_residuals=down,
                 mid_block_additional_residual=mid,
                 return_dict=False,
@@ -128,15 +128,15 @@ def residuals(
 ) -> tuple[Sequence[Tensor], Tensor]:
     """ARTG: the ControlNet's residuals for each of the UNet's skip connections and its middle."""
     down, mid = models.controlnet(
-        seen,
+        _like(seen, models.controlnet),
         timestep,
-        encoder_hidden_states=prompt,
+        encoder_hidden_states=_like(prompt, models.controlnet),
         controlnet_cond=embedding,
         conditioning_scale=scale,
         return_dict=False,
     )
-    down = [tap(f"artg.down.{k}", residual, i) for k, residual in enumerate(down)]
-    return down, tap("artg.mid", mid, i)
+    down = [_like(tap(f"artg.down.{k}", residual, i), models.unet) for k, residual in enumerate(down)]
+    return down, _like(tap("artg.mid", mid, i), models.unet)
 
 
 def decode(
