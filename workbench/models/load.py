@@ -1,40 +1,168 @@
-"""First version: local folders only."""
+"""Loads the networks of a model: the embedded one, a folder, or a hub id, all in the same way."""
 
 from __future__ import annotations
 
-import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.modeling_utils import ModelMixin
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from safetensors.torch import load_file
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.utils import logging as diffusers_logging
+from safetensors import SafetensorError
 
+from workbench.errors import ModelError
 from workbench.models.autoencoder import TemporalAutoencoderTiny
+from workbench.models.folder import COMPONENTS, ModelFolder, no_weights, read_json, weights_variant
+from workbench.models.hub import WEIGHTS, locate
 from workbench.models.models import Models, Properties
+from workbench.models.prompt import load_prompt
+
+CLASSES: dict[str, type[ModelMixin]] = {
+    "unet": UNet2DConditionModel,
+    "controlnet": ControlNetModel,
+    "vae": TemporalAutoencoderTiny,
+}
+NAMES = {name: {network.__name__} for name, network in CLASSES.items()}
+NAMES["vae"].add("AutoencoderTiny")  # what the published training code's own config.json says
+SCHEDULER = Path("scheduler") / "scheduler_config.json"
 
 
-def load_models(folder: Path, device: torch.device, dtype: torch.dtype) -> Models:
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet")
-    controlnet = ControlNetModel.from_pretrained(folder / "controlnet")
-    vae = TemporalAutoencoderTiny.from_pretrained(folder / "vae")
-    sched = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-    emb = folder / "prompt_embeds.safetensors"
-    if emb.exists():
-        prompt = load_file(emb)["prompt_embeds"]
-    else:
-        from transformers import CLIPTextModel
+def load_models(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    device: torch.device,
+    dtype: torch.dtype | Mapping[str, torch.dtype] = torch.float32,
+    revision: str | None = None,
+    unet: str | os.PathLike[str] | None = None,
+    controlnet: str | os.PathLike[str] | None = None,
+    vae: str | os.PathLike[str] | None = None,
+) -> Models:
+    """The networks of a model, in evaluation mode, without gradients, on ``device``.
 
-        te = CLIPTextModel.from_pretrained(folder / "text_encoder")
-        ids = torch.tensor([[516] + [517] + [0] * 75])
-        prompt = te(ids).last_hidden_state.detach()
-    w = folder / "workbench.json"
-    props = Properties.from_json(w.read_text()) if w.exists() else Properties()
-    m = Models.assemble(unet, controlnet, vae, sched, prompt, properties=props, source=str(folder))
-    for n in m.networks.values():
-        n.to(device, dtype).requires_grad_(False).eval()
-    return m
+    ``source``: None for the embedded model, a model folder, or a hub id ``owner/name`` (``revision``: of that).
+    ``dtype``: one for all, or one each for ``unet``, ``controlnet`` and ``vae``. The embedded prompt is float32.
+    ``unet``, ``controlnet``, ``vae``: a component's (or a whole model's) folder to take that component from instead.
+    Raises ModelError, which names the file and the way out, unless every weight of every network was loaded.
+    """
+    given = {"unet": unet, "controlnet": controlnet, "vae": vae}
+    model = locate(source, revision, components=[name for name, folder in given.items() if folder is None])
+    folders = {
+        name: model.path / name if folder is None else component_folder(folder, name) for name, folder in given.items()
+    }
+    check_files(model, folders)
+    dtypes = dtype if isinstance(dtype, Mapping) else dict.fromkeys(COMPONENTS, dtype)
+    networks: dict[str, Any] = {name: load_network(name, folders[name], dtypes[name]) for name in COMPONENTS}
+    models = Models.assemble(
+        **networks,
+        scheduler_config=load_scheduler_config(model.path / SCHEDULER),
+        prompt=load_prompt(model).to(device),
+        properties=load_properties(model.path / "workbench.json"),
+        source=model.name,
+        revision=model.commit,
+    )
+    for network in models.networks.values():
+        network.to(device).requires_grad_(False).eval()
+        if models.properties.channels_last:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return models
 
 
-def save_models(models: Models, folder: Path) -> Path:
-    raise NotImplementedError
+def component_folder(given: str | os.PathLike[str], name: str) -> Path:
+    """The folder of one component: given as it is, as a model folder that holds it, or as its weights' file."""
+    path = Path(given).expanduser()
+    if path.is_file() and path.name.startswith(WEIGHTS):
+        path = path.parent
+    for folder in (path, path / name):
+        if (folder / "config.json").is_file():
+            return folder
+    raise ModelError(f"{given} is no {name} folder: expected config.json and {WEIGHTS}.safetensors in it.")
+
+
+def check_files(model: ModelFolder, folders: Mapping[str, Path]) -> None:
+    """Raises one ModelError that names a network of another kind, or else all that the folder lacks."""
+    for name, folder in folders.items():
+        if (folder / "config.json").is_file():
+            found = read_json(folder / "config.json").get("_class_name")
+            if found is not None and found not in NAMES[name]:
+                raise ModelError(
+                    f"{folder / 'config.json'} is the config of a {found}; a Stream-DiffVSR model has a "
+                    f"{CLASSES[name].__name__} there. {model.name} is a model of another kind."
+                )
+    lacking = [str(folder / "config.json") for folder in folders.values() if not (folder / "config.json").is_file()]
+    lacking += [no_weights(f, WEIGHTS) for f in folders.values() if weights_variant(f, WEIGHTS) is None]
+    if not (model.path / SCHEDULER).is_file():
+        lacking.append(str(model.path / SCHEDULER))
+    if lacking:
+        raise ModelError(f"the model {model.name} is incomplete; it lacks: {'; '.join(lacking)}. {model.remedy}")
+
+
+def load_network(name: str, folder: Path, dtype: torch.dtype) -> ModelMixin:
+    """One component in ``dtype``, whatever precision its file has; every weight must be there, and no other."""
+    try:
+        with _quiet():
+            network, report = CLASSES[name].from_pretrained(  # type: ignore[misc]
+                folder,
+                torch_dtype=dtype,
+                variant=weights_variant(folder, WEIGHTS) or None,
+                use_safetensors=True,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(
+            f"{folder} cannot be loaded as a {CLASSES[name].__name__}: its weights are corrupt or cut short, or its "
+            f"config.json is of another model ({reason[:300]}). Copy or download it again."
+        ) from error
+    lacking, strange = sorted(report["missing_keys"]), sorted(report["unexpected_keys"])
+    if lacking or strange:
+        raise ModelError(
+            f"the weights in {folder} are not those of its config.json: they lack {_some(lacking)}, and have the "
+            f"unknown {_some(strange)}. Copy or download the folder again."
+        )
+    return network
+
+
+def load_scheduler_config(path: Path) -> dict[str, Any]:
+    """All settings of the DDIM scheduler that a ``scheduler_config.json`` leads to."""
+    config = read_json(path)
+    try:
+        with _quiet():  # a folder may name another scheduler, whose further settings DDIM does not have
+            return dict(DDIMScheduler.from_config(config).config)  # type: ignore[union-attr]
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise ModelError(f"{path} is no configuration of a DDIM scheduler ({error}).") from error
+
+
+def load_properties(path: Path) -> Properties:
+    """The folder's ``workbench.json``; without one, the published model's properties."""
+    if not path.is_file():
+        return Properties()
+    try:
+        return Properties.from_json(path.read_text(encoding="utf-8"))
+    except (ValueError, TypeError, OSError) as error:
+        raise ModelError(f"{path} is not readable ({error}); correct it or save the model again.") from error
+
+
+def _some(names: list[str]) -> str:
+    return f"{len(names)} weights ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})" if names else "nothing"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """diffusers' log and progress bars off for a moment: what it would warn of is raised as an error here."""
+    verbosity, bars = diffusers_logging.get_verbosity(), diffusers_logging.is_progress_bar_enabled()
+    diffusers_logging.set_verbosity(logging.CRITICAL)
+    diffusers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        diffusers_logging.set_verbosity(verbosity)
+        if bars:
+            diffusers_logging.enable_progress_bar()

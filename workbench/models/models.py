@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
 from typing import Any
@@ -89,13 +90,7 @@ class Models:
         **about: Any,
     ) -> Models:
         """From whole networks: checks that they fit each other and takes the conditioning embedding out."""
-        wanted = vae.config["latent_channels"] + 3
-        for name, network in (("unet", unet), ("controlnet", controlnet)):
-            if network.config["in_channels"] != wanted:
-                raise ModelError(
-                    f"{name}/config.json: in_channels must be {wanted} (latent {wanted - 3} + LR 3), got "
-                    f"{network.config['in_channels']}; this is no Stream-DiffVSR model."
-                )
+        check_fit(unet.config, controlnet.config, vae.config)
         depth = unet.config["cross_attention_dim"]
         if prompt.shape[-1] != depth:
             raise ModelError(f"the prompt embeddings have {prompt.shape[-1]} channels, the UNet expects {depth}.")
@@ -120,6 +115,30 @@ class Models:
     def schedule(self, steps: int) -> DDIMScheduler:
         """A DDIM scheduler set to ``steps`` timesteps; schedulers are never shared between step counts."""
         return _schedule(json.dumps(self.scheduler_config, sort_keys=True), steps)
+
+
+def check_fit(unet: Mapping[str, Any], controlnet: Mapping[str, Any], vae: Mapping[str, Any]) -> None:
+    """Raises ModelError unless the three configs describe networks that work together on x4 super-resolution."""
+    latent = vae["latent_channels"]
+    sample = (latent + 3, f"the latent's {latent} and the LR frame's 3")
+    shared = {name: (unet[name], "the UNet's") for name in ("block_out_channels", "cross_attention_dim")}
+    wanted = {
+        "unet": {"in_channels": sample, "out_channels": (latent, "the latent's"), "num_class_embeds": (None, "none")},
+        "controlnet": {"in_channels": sample, "num_class_embeds": (None, "none"), **shared},
+    }
+    for name, config in (("unet", unet), ("controlnet", controlnet)):
+        for key, (value, why) in wanted[name].items():
+            if json.dumps(config[key]) != json.dumps(value):  # lists and tuples are one to a config
+                raise ModelError(
+                    f"{name}/config.json: {key} must be {value} ({why}), got {config[key]}; "
+                    f"this is no Stream-DiffVSR model."
+                )
+    stages = controlnet["conditioning_embedding_out_channels"]
+    if len(stages) != 3:
+        raise ModelError(
+            f"controlnet/config.json: conditioning_embedding_out_channels must have three entries (two halvings bring "
+            f"the x4 frame to the latent's size), got {list(stages)}; this is no Stream-DiffVSR model."
+        )
 
 
 @lru_cache(maxsize=64)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -22,7 +22,8 @@ from workbench.pipeline.frames import draw_noise, pad, to_network_range
 from workbench.pipeline.motion import UNUSED, FlowSource, Motion, choose_motion, given_motion
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
-from workbench.trace.tap import untapped
+from workbench.trace.tap import Tap, untapped
+from workbench.trace.trace import Trace
 from workbench.types import Frame, Output
 
 NoiseSource = Callable[[int], Tensor]
@@ -50,7 +51,7 @@ class Pipeline:
         frames: Iterable[Frame | np.ndarray],
         settings: Settings | None = None,
         *,
-        trace: Any = None,
+        trace: Trace | None = None,
         state: State | None = None,
         flow: FlowSource | None = None,
         noise: NoiseSource | None = None,
@@ -63,10 +64,9 @@ class Pipeline:
         """
         settings = settings or Settings()
         try:
-            with nullcontext() if trace is None else trace.attached(self, settings):
-                for frame in frames:
-                    output, state = self.step(frame, state, settings, trace=trace, flow=flow, noise=noise)
-                    yield output
+            for frame in frames:
+                output, state = self.step(frame, state, settings, trace=trace, flow=flow, noise=noise)
+                yield output
         finally:
             release_memory(self.device)
 
@@ -77,7 +77,7 @@ class Pipeline:
         state: State | None = None,
         settings: Settings | None = None,
         *,
-        trace: Any = None,
+        trace: Trace | None = None,
         flow: FlowSource | None = None,
         noise: NoiseSource | None = None,
     ) -> tuple[Output, State]:
@@ -90,20 +90,21 @@ class Pipeline:
             latent_noise = self._noise(noise, settings.seed, index, lr, size)
         motion = self._motion(settings, flow, size)
         self._slice_attention(settings.attention_slicing)
-        tap = untapped if trace is None else trace.frame(index, clock)
-        raw = stream.step(
-            self.models,
-            lr,
-            latent_noise,
-            None if state is None else state.to(self.device),
-            settings,
-            flow=motion.between,
-            tap=tap,
-            clock=clock,
-        )
-        with clock("output"):
-            height, width = size
-            picture = tap("frame", (raw[0, :, : height * SCALE, : width * SCALE] / 2 + 0.5).clamp(0, 1)).cpu()
+        time = frame.time if isinstance(frame, Frame) else None
+        tracing = trace.frame(self, index, settings, clock, size=size, time=time) if trace else nullcontext(untapped)
+        with tracing as tap:
+            raw = stream.step(
+                self.models,
+                lr,
+                latent_noise,
+                None if state is None else state.to(self.device),
+                settings,
+                flow=motion.between,
+                tap=tap,
+                clock=clock,
+            )
+            with clock("output"):
+                picture = tap("frame", _shown(raw, size)).cpu()
         after = State(
             index=index + 1,
             previous_output=raw,
@@ -119,11 +120,25 @@ class Pipeline:
                 state=after,
                 seconds=clock.seconds,
                 metadata=motion.metadata | ({} if trace is None else trace.metadata),
-                time=frame.time if isinstance(frame, Frame) else None,
+                time=time,
                 duration=frame.duration if isinstance(frame, Frame) else None,
             ),
             after,
         )
+
+    @torch.no_grad()
+    def picture(
+        self,
+        latent: Tensor,
+        lr: Tensor,
+        memory: Sequence[Tensor] | None,
+        *,
+        size: tuple[int, int],
+        sliced: bool = False,
+        tap: Tap = untapped,
+    ) -> Tensor:
+        """Any latent (1, 4, h, w) decoded as the loop does it: (3, H, W) in [0, 1], cropped to x4 of ``size``."""
+        return _shown(stream.decode(self.models, latent, lr, memory, sliced=sliced, tap=tap), size)
 
     def motion(self, settings: Settings | None = None) -> Motion:
         """The flow these settings lead to (loaded once); raises FlowError when an explicit choice cannot be had."""
@@ -174,3 +189,9 @@ class Pipeline:
         for network in (self.models.unet, self.models.controlnet):
             network.set_attention_slice("auto" if on else None)  # type: ignore[arg-type]
         self._attention_slicing = on
+
+
+def _shown(raw: Tensor, size: tuple[int, int]) -> Tensor:
+    """(1, 3, H, W) raw, padded -> (3, H, W) in [0, 1] without the padding."""
+    height, width = size
+    return (raw[0, :, : height * SCALE, : width * SCALE] / 2 + 0.5).clamp(0, 1)

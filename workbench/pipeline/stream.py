@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workbench.flow.warp import warp
+from workbench.flow.warp import consistency, warp
 from workbench.models.models import SCALE, Models
 from workbench.models.slicing import decode_in_strips, memory_in_strips
 from workbench.pipeline.clock import Timer, untimed
@@ -51,14 +51,20 @@ def step(
 ) -> Tensor:
     """One frame: (1, 3, h, w) in [-1, 1] -> its picture (1, 3, H, W), raw: unclamped, still padded."""
     lr = tap("lr", lr)
-    guidance = None
+    if tap.wants("lr.upscaled"):
+        tap("lr.upscaled", upscale(lr))
+    guidance = memory = None
     if previous is not None and (settings.artg or settings.tpm):
         with clock("flow"):
             field = tap("flow", flow(lr, previous.previous_lr))
+        if tap.wants("flow.backward") or tap.wants("occlusion"):
+            backward = tap("flow.backward", flow(previous.previous_lr, lr))
+            tap("occlusion", 1 - consistency(field, backward))
         guidance = guide(models, tap("previous", previous.previous_output), field, settings, tap=tap, clock=clock)
+        memory = guidance.memory
     latent = denoise(models, lr, tap("noise", noise), settings.steps, guidance, artg=settings.artg, tap=tap, clock=clock)
     with clock("decode"):
-        return decode(models, latent, lr, guidance, sliced=settings.vae_slicing, tap=tap)
+        return decode(models, latent, lr, memory, sliced=settings.vae_slicing, tap=tap)
 
 
 def guide(
@@ -140,10 +146,15 @@ def residuals(
 
 
 def decode(
-    models: Models, latent: Tensor, lr: Tensor, guidance: Guidance | None, *, sliced: bool = False, tap: Tap = untapped
+    models: Models,
+    latent: Tensor,
+    lr: Tensor,
+    memory: Sequence[Tensor] | None,
+    *,
+    sliced: bool = False,
+    tap: Tap = untapped,
 ) -> Tensor:
     """Latent to picture with the temporal memory, then the model's back-projection where it has one."""
-    memory = None if guidance is None else guidance.memory
     latent = _like(latent, models.vae)
     decoded = decode_in_strips(models.vae, latent, memory, tap) if sliced else models.vae.decode(latent, memory, tap)
     decoded = tap("decoded", decoded.float())

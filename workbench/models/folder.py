@@ -1,0 +1,79 @@
+"""A model folder: where it came from, and how its files are read. Every failure names the file and the way out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from workbench.errors import ModelError
+
+COMPONENTS = ("unet", "controlnet", "vae")
+REPLACING = ".replacing"  # there while the files of a folder are being replaced (see ``save``)
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model on disk.
+
+    ``name``: what the person asked for (``embedded``, a hub id, or the folder). ``commit``: of a hub model.
+    ``fetch``: brings more files of the same model, given glob patterns; a folder of one's own has nothing to fetch.
+    """
+
+    path: Path
+    name: str
+    commit: str | None = None
+    fetch: Callable[[Iterable[str]], None] = lambda patterns: None
+
+    @property
+    def remedy(self) -> str:
+        """What to do when files are lacking."""
+        if self.commit is None:
+            return "Copy the whole model folder, or save it again."
+        return "If its download was cut off, or you are offline, run again with a network: what is there is kept."
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is not readable JSON ({error}); copy or download it again.") from error
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} must hold a JSON object, got a {type(values).__name__}; copy or download it again.")
+    return values
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of one safetensors file, on the CPU."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} is corrupt or cut short ({error}); copy or download it again.") from error
+
+
+def weights_variant(folder: Path, stem: str) -> str | None:
+    """Which safetensors weights a component's folder has: plain (``""``), ``"fp16"``, or none (None)."""
+    for variant, infix in (("", ""), ("fp16", ".fp16")):
+        index = f"{stem}.safetensors.index{infix}.json"
+        if (folder / f"{stem}{infix}.safetensors").is_file() or (folder / index).is_file():
+            return variant
+    return None
+
+
+def no_weights(folder: Path, stem: str) -> str:
+    """Why a component's folder has no weights to load."""
+    pickles = sorted(file.name for file in folder.glob("*") if file.suffix in PICKLES)
+    if not pickles:
+        return f"{folder / stem}.safetensors"
+    return (
+        f"{folder / stem}.safetensors (there is only {', '.join(pickles)}: pickles can run any code and are never "
+        f"loaded; convert them to safetensors, or find a copy of the model that has them)"
+    )
