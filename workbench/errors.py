@@ -8,6 +8,7 @@
     ├── FlowError       an optical-flow estimator that cannot be had
     ├── TraceError      a tap that does not exist, or a trace over its budget
     ├── TrainingError   a recipe, data folder or checkpoint that cannot be used
+    ├── MetricUnavailable  a metric whose package or weights cannot be had
     └── OutputError     an output that cannot be written
 
 A message says what was expected, what came, and what to do. The command line prints it as one line
@@ -45,6 +46,10 @@ class TraceError(WorkbenchError):
 
 class TrainingError(WorkbenchError):
     """A recipe, data folder or checkpoint that cannot be used."""
+
+
+class MetricUnavailable(WorkbenchError):  # noqa: N818 (a state to report, not a fault)
+    """A metric whose package or weights cannot be had here."""
 
 
 class OutputError(WorkbenchError):

@@ -1,0 +1,141 @@
+"""Every metric under its name, with what it needs and how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from typing import Any
+
+from workbench.errors import MetricUnavailable, SettingsError
+from workbench.metrics import fidelity, learned, temporal
+from workbench.metrics.piqe import piqe
+from workbench.metrics.vmaf import ffmpeg_with_vmaf, vmaf, vmaf_neg
+
+PICTURE = ("output", "reference")
+ALONE = ("output",)
+MOVING = ("output", "previous", "motion")
+MOVING_PICTURE = ("output", "previous", "reference", "previous_reference")
+SEQUENCE = ("outputs", "references")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric. ``arguments``: the names of what ``function`` takes, in order. ``unit``: of its values, or "".
+    ``source``: who defined it, and whose code computes it. ``require``: raises MetricUnavailable when it cannot be had.
+    """
+
+    name: str
+    label: str
+    function: Callable[..., Any]
+    arguments: tuple[str, ...]
+    higher_is_better: bool
+    unit: str
+    source: str
+    require: Callable[[], object] = lambda: None
+
+    @property
+    def needs_reference(self) -> bool:
+        return any("reference" in argument for argument in self.arguments)
+
+    @property
+    def scope(self) -> str:
+        """``frame``, ``pair`` (this frame and the previous one) or ``sequence`` (all frames, read lazily)."""
+        if self.arguments == SEQUENCE:
+            return "sequence"
+        return "pair" if "previous" in self.arguments else "frame"
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why it cannot be had here, or None."""
+        try:
+            self.require()
+        except MetricUnavailable as error:
+            return str(error)
+        return None
+
+    def __call__(self, **known: Any) -> Any:
+        """Computes it from named values, ignoring those it does not take: a float, or a list of them for a sequence."""
+        value = self.function(*(known[name] for name in self.arguments))
+        return value if self.scope == "sequence" else float(value)
+
+
+def _weights(name: str) -> Callable[[], object]:
+    return partial(learned.network, name)
+
+
+_ALL = (
+    Metric("psnr", "PSNR", fidelity.psnr, PICTURE, True, "dB", "mean squared error over RGB"),
+    Metric("psnr_y", "PSNR-Y", partial(fidelity.psnr, colour="y"), PICTURE, True, "dB", "the same of BT.601 luma"),
+    Metric("ssim", "SSIM", fidelity.ssim, PICTURE, True, "", "Wang et al. 2004, RGB, full resolution; piq"),
+    Metric("ssim_y", "SSIM-Y", partial(fidelity.ssim, colour="y"), PICTURE, True, "", "the same of BT.601 luma"),
+    Metric("ms_ssim", "MS-SSIM", fidelity.ms_ssim, PICTURE, True, "", "Wang et al. 2003; piq"),
+    Metric("gmsd", "GMSD", fidelity.gmsd, PICTURE, False, "", "Xue et al. 2014; piq"),
+    Metric("haarpsi", "HaarPSI", fidelity.haarpsi, PICTURE, True, "", "Reisenhofer et al. 2018; piq"),
+    Metric(
+        "flip",
+        "FLIP",
+        fidelity.flip,
+        PICTURE,
+        False,
+        "",
+        "Andersson et al. 2020; flip-evaluator",
+        fidelity.flip_evaluator,
+    ),
+    Metric("lpips", "LPIPS", learned.lpips, PICTURE, False, "", "Zhang et al. 2018, AlexNet; lpips", _weights("lpips")),
+    Metric("dists", "DISTS", learned.dists, PICTURE, False, "", "Ding et al. 2020; piq", _weights("dists")),
+    Metric("piqe", "PIQE", piqe, ALONE, False, "", "Venkatanath et al. 2015"),
+    Metric("musiq", "MUSIQ", learned.musiq, ALONE, True, "", "Ke et al. 2021; pyiqa", _weights("musiq")),
+    Metric("niqe", "NIQE", learned.niqe, ALONE, False, "", "Mittal et al. 2013; pyiqa", _weights("niqe")),
+    Metric("flicker", "Flicker", temporal.flicker, MOVING, False, "/255", "mean change along DIS flow of the input"),
+    Metric("warping_error", "Warping error", temporal.warping_error, MOVING, False, "", "Lai et al. 2018, DIS flow"),
+    Metric("tof_farneback", "tOF (TecoGAN)", temporal.tof_farneback, MOVING_PICTURE, False, "px", "Chu et al. 2020"),
+    Metric(
+        "tof_raft",
+        "tOF (StableVSR)",
+        temporal.tof_raft,
+        MOVING_PICTURE,
+        False,
+        "px x10",
+        "Rota et al. 2024; torchvision's RAFT",
+        temporal.raft,
+    ),
+    Metric(
+        "tlpips",
+        "tLPIPS x100",
+        temporal.tlpips,
+        MOVING_PICTURE,
+        False,
+        "",
+        "Chu et al. 2020 (tLP); lpips",
+        _weights("lpips"),
+    ),
+    Metric(
+        "tlpips_x1000",
+        "tLPIPS x1000",
+        temporal.tlpips_x1000,
+        MOVING_PICTURE,
+        False,
+        "",
+        "Rota et al. 2024; lpips",
+        _weights("lpips"),
+    ),
+    Metric("vmaf", "VMAF", vmaf, SEQUENCE, True, "", "Netflix v0.6.1; libvmaf", ffmpeg_with_vmaf),
+    Metric("vmaf_neg", "VMAF-NEG", vmaf_neg, SEQUENCE, True, "", "Netflix v0.6.1neg; libvmaf", ffmpeg_with_vmaf),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+
+
+def choose(names: Iterable[str]) -> list[Metric]:
+    """Metrics by name; raises SettingsError for an unknown one and MetricUnavailable for one that cannot be had."""
+    chosen = []
+    for name in names:
+        if name not in METRICS:
+            near = get_close_matches(name, METRICS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise SettingsError(f"there is no metric {name!r}.{hint} The metrics are: {', '.join(METRICS)}.")
+        METRICS[name].require()
+        chosen.append(METRICS[name])
+    return chosen
