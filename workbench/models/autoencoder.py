@@ -77,7 +77,8 @@ class TemporalBlock(nn.Module):
             )
         sequence = torch.cat([current.flatten(2), previous.flatten(2)], dim=2)
         first, second = self.temporal_processor(sequence).chunk(2, dim=2)
-        fused = self.alpha * first + (1 - self.alpha) * second
+        alpha = tap(f"{name}.alpha", self.alpha)
+        fused = alpha * first + (1 - alpha) * second
         return tap(f"{name}.fused", fused.reshape(current.shape))
 
     def contribution(self, fused: Tensor, size: Sequence[int], tap: Tap = untapped, name: str = "tpm") -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
@@ -91,8 +91,10 @@ class Pipeline:
         motion = self._motion(settings, flow, size)
         self._slice_attention(settings.attention_slicing)
         time = frame.time if isinstance(frame, Frame) else None
-        tracing = trace.frame(self, index, settings, clock, size=size, time=time) if trace else nullcontext(untapped)
-        with tracing as tap:
+        watched = (
+            nullcontext(untapped) if trace is None else trace.frame(self, index, settings, clock, size=size, time=time)
+        )
+        with watched as tap:
             raw = stream.step(
                 self.models,
                 lr,
@@ -131,14 +133,15 @@ class Pipeline:
         self,
         latent: Tensor,
         lr: Tensor,
-        memory: Sequence[Tensor] | None,
+        memory: list[Tensor] | None,
         *,
         size: tuple[int, int],
         sliced: bool = False,
         tap: Tap = untapped,
     ) -> Tensor:
         """Any latent (1, 4, h, w) decoded as the loop does it: (3, H, W) in [0, 1], cropped to x4 of ``size``."""
-        return _shown(stream.decode(self.models, latent, lr, memory, sliced=sliced, tap=tap), size)
+        guidance = stream.Guidance(embedding=None, memory=memory)
+        return _shown(stream.decode(self.models, latent, lr, guidance, sliced=sliced, tap=tap), size)
 
     def motion(self, settings: Settings | None = None) -> Motion:
         """The flow these settings lead to (loaded once); raises FlowError when an explicit choice cannot be had."""
@@ -158,14 +161,13 @@ class Pipeline:
         size = cast(tuple[int, int], tuple(lr.shape[-2:]))
         if state is not None and size != state.size:
             raise InputError(
-                f"frame {state.index} is {size[1]}x{size[0]}, the frames before it are {state.size[1]}x{state.size[0]}; "
-                f"all frames of a stream have one size. Resize them, or start a new stream."
+                f"frame {state.index} is {size[1]}x{size[0]}, the frames before it are "
+                f"{state.size[1]}x{state.size[0]}; all frames of a stream have one size. "
+                f"Resize them, or start a new stream."
             )
         return pad(lr), size
 
-    def _noise(
-        self, source: NoiseSource | None, seed: int, index: int, lr: Tensor, size: tuple[int, int]
-    ) -> Tensor:
+    def _noise(self, source: NoiseSource | None, seed: int, index: int, lr: Tensor, size: tuple[int, int]) -> Tensor:
         channels = self.models.vae.config["latent_channels"]
         if source is None:
             return draw_noise(seed, index, (channels, *lr.shape[-2:])).to(self.device)
@@ -173,9 +175,7 @@ class Pipeline:
         if noise.shape[1:] == (channels, *size):
             noise = pad(noise)
         if noise.shape[1:] != (channels, *lr.shape[-2:]):
-            raise InputError(
-                f"noise({index}) must have shape {(channels, *size)}, got {tuple(noise.shape[1:])}."
-            )
+            raise InputError(f"noise({index}) must have shape {(channels, *size)}, got {tuple(noise.shape[1:])}.")
         return noise
 
     def _motion(self, settings: Settings, source: FlowSource | None, size: tuple[int, int]) -> Motion:

@@ -33,7 +33,6 @@ Flow = Callable[[Tensor, Tensor], Tensor]
 class Guidance:
     """What the previous frame says about this one. ``embedding``: the ControlNet's view; ``memory``: the decoder's."""
 
-    warped: Tensor  # (B, 3, H, W)
     embedding: Tensor | None  # (B, C, h, w); None: no ARTG
     memory: list[Tensor] | None  # pooled maps in decoder order; None: no TPM
 
@@ -53,7 +52,7 @@ def step(
     lr = tap("lr", lr)
     if tap.wants("lr.upscaled"):
         tap("lr.upscaled", upscale(lr))
-    guidance = memory = None
+    guidance = None
     if previous is not None and (settings.artg or settings.tpm):
         with clock("flow"):
             field = tap("flow", flow(lr, previous.previous_lr))
@@ -61,10 +60,11 @@ def step(
             backward = tap("flow.backward", flow(previous.previous_lr, lr))
             tap("occlusion", 1 - consistency(field, backward))
         guidance = guide(models, tap("previous", previous.previous_output), field, settings, tap=tap, clock=clock)
-        memory = guidance.memory
-    latent = denoise(models, lr, tap("noise", noise), settings.steps, guidance, artg=settings.artg, tap=tap, clock=clock)
+    latent = denoise(
+        models, lr, tap("noise", noise), settings.steps, guidance, artg=settings.artg, tap=tap, clock=clock
+    )
     with clock("decode"):
-        return decode(models, latent, lr, memory, sliced=settings.vae_slicing, tap=tap)
+        return decode(models, latent, lr, guidance, sliced=settings.vae_slicing, tap=tap)
 
 
 def guide(
@@ -81,7 +81,7 @@ def guide(
         with clock("features"):
             features = memory_in_strips if settings.vae_slicing else type(models.vae).temporal_memory
             memory = features(models.vae, _like(warped, models.vae))
-    return Guidance(warped, embedding, memory)
+    return Guidance(embedding, memory)
 
 
 def denoise(
@@ -149,12 +149,13 @@ def decode(
     models: Models,
     latent: Tensor,
     lr: Tensor,
-    memory: Sequence[Tensor] | None,
+    guidance: Guidance | None,
     *,
     sliced: bool = False,
     tap: Tap = untapped,
 ) -> Tensor:
     """Latent to picture with the temporal memory, then the model's back-projection where it has one."""
+    memory = None if guidance is None else guidance.memory
     latent = _like(latent, models.vae)
     decoded = decode_in_strips(models.vae, latent, memory, tap) if sliced else models.vae.decode(latent, memory, tap)
     decoded = tap("decoded", decoded.float())

@@ -13,7 +13,19 @@ class Tap(Protocol):
 
     def __call__(self, name: str, value: Tensor, step: int | None = None) -> Tensor: ...
 
+    def wants(self, name: str) -> bool:
+        """Whether a value that the loop itself does not need should be computed to be seen."""
+        ...
 
-def untapped(name: str, value: Tensor, step: int | None = None) -> Tensor:
+
+class Untapped:
     """Nobody listens."""
-    return value
+
+    def __call__(self, name: str, value: Tensor, step: int | None = None) -> Tensor:
+        return value
+
+    def wants(self, name: str) -> bool:
+        return False
+
+
+untapped = Untapped()
