@@ -27,7 +27,7 @@ _HOMES = {
     "State": "workbench.pipeline.state",
     "Trace": "workbench.trace",
     "WorkbenchError": "workbench.errors",
-    "compare": "workbench.compare",
+    "compare": "workbench.comparison",
     "errors": "",
     "load_pipeline": "workbench.pipeline.load",
     "metrics": "",
@@ -38,7 +38,7 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from workbench import errors, metrics
-    from workbench.compare import compare
+    from workbench.comparison import compare
     from workbench.errors import WorkbenchError
     from workbench.pipeline.load import load_pipeline
     from workbench.pipeline.pipeline import Pipeline
