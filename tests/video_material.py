@@ -1,0 +1,106 @@
+"""Small synthetic clips for the tests of workbench.video, made with PyAV alone, not with the code under test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+SAMPLE_RATE = 48_000
+
+
+def pictures(n: int, width: int = 64, height: int = 48, seed: int = 0) -> list[np.ndarray]:
+    """n distinct (h, w, 3) uint8 pictures: smooth colours that move, so that every codec keeps them apart."""
+    rng = np.random.default_rng(seed)
+    phase = rng.uniform(0, 6, 3)
+    y, x = np.mgrid[:height, :width]
+    frames = []
+    for k in range(n):
+        waves = [np.sin(x / 9 + phase[c] + 0.35 * k) * np.cos(y / 7 + 0.2 * k * (c + 1)) for c in range(3)]
+        frames.append((np.stack(waves, -1) * 100 + 128).astype(np.uint8))
+    return frames
+
+
+def noise(seconds: float, seed: int = 1) -> np.ndarray:
+    """(1, samples) float32 low-passed noise: no two moments are alike, and AAC keeps it well."""
+    white = np.random.default_rng(seed).normal(size=round(seconds * SAMPLE_RATE) + 31)
+    return (np.convolve(white, np.hanning(32) / 16, "valid")[None] * 0.1).astype(np.float32)
+
+
+def make_video(
+    path: Path,
+    frames: Sequence[np.ndarray],
+    *,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    rate: Fraction | int = 25,
+    pts: Sequence[int] | None = None,
+    time_base: Fraction | None = None,
+    options: dict[str, str] | None = None,
+    sound: np.ndarray | None = None,
+    sound_codec: str = "aac",
+    rotation: int = 0,
+    pixel_aspect: Fraction | None = None,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """RGB frames -> a video file; ``pts`` in units of ``time_base`` for variable frame rates."""
+    time_base = time_base or 1 / Fraction(rate)
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        stream: Any = container.add_stream(codec, rate=Fraction(rate), options=options or {})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pix_fmt
+        stream.codec_context.time_base = time_base
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
+        if rotation:
+            stream.set_display_rotation(rotation)
+        voice: Any = None
+        if sound is not None:
+            voice = container.add_stream(sound_codec, rate=SAMPLE_RATE)
+            voice.layout = "mono"
+        for place, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = (place if pts is None else pts[place]), time_base
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if voice is not None and sound is not None:
+            _add_sound(container, voice, sound)
+    return path
+
+
+def make_sound(path: Path, sound: np.ndarray, codec: str = "aac") -> Path:
+    with av.open(str(path), "w") as container:
+        voice: Any = container.add_stream(codec, rate=SAMPLE_RATE)
+        voice.layout = "mono"
+        _add_sound(container, voice, sound)
+    return path
+
+
+def _add_sound(container: Any, voice: Any, sound: np.ndarray) -> None:
+    resampler = av.AudioResampler(format=voice.codec_context.format, layout="mono", rate=SAMPLE_RATE)
+    for start in range(0, sound.shape[1], 1024):
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(sound[:, start : start + 1024]), "fltp", "mono")
+        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
+        for resampled in resampler.resample(frame):
+            container.mux(voice.encode(resampled))
+    container.mux(voice.encode(None))
+
+
+def heard(path: Path) -> tuple[np.ndarray, float]:
+    """(samples,) float32 of the first sound track, and when it starts in seconds."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=0))
+    start = frames[0].time
+    assert start is not None
+    samples = [frame.to_ndarray().astype(np.float32)[0] for frame in frames]
+    return np.concatenate(samples), start
+
+
+def decoded(path: Path) -> list[np.ndarray]:
+    """Every frame as libswscale gives it: for counting and comparing, not for judging colours."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

@@ -1,0 +1,208 @@
+"""The two kinds of output: pictures in a folder, and one video file."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from workbench.errors import OutputError
+from workbench.video.clip import Clip
+from workbench.video.clock import Clock
+from workbench.video.encode import PartEncoder
+from workbench.video.join import check_joinable, join
+from workbench.video.segments import (
+    PICTURE_NAME,
+    Segment,
+    count_frames,
+    find_segments,
+    frames_in,
+    part_path,
+    parts_of,
+    picture_path,
+)
+
+
+class Sink(Protocol):
+    """Where frames go. ``append`` and ``finish`` raise OSError or FFmpegError; ``finish`` is called once."""
+
+    notes: list[str]
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def files(self) -> list[Path]: ...
+    def append(self, image: np.ndarray) -> None: ...
+    def finish(self) -> None: ...
+
+
+class PictureSink:
+    """PNG files 000000.png, 000001.png, ... in a folder, or one file that is named itself."""
+
+    def __init__(self, path: Path, clip: Clip | None, *, overwrite: bool, resume_at: int | None) -> None:
+        self._single = path.suffix.lower() == ".png" and not path.is_dir()
+        self._path = path
+        self.files = [path]
+        self.count = resume_at or 0
+        self.notes: list[str] = []
+        if clip is not None and clip.audio is not None:
+            self.notes.append("PNG files hold no sound")
+        _check_resume(path, resume_at)
+        fresh = not overwrite and resume_at is None
+        if self._single:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and fresh:
+                raise _exists(path)
+            return
+        path.mkdir(parents=True, exist_ok=True)
+        old = [file for file in path.iterdir() if PICTURE_NAME.fullmatch(file.name)]
+        if old and fresh:
+            raise _exists(path, f" with {len(old)} frames")
+        for file in old:
+            if int(file.stem) >= self.count:
+                file.unlink()
+        if not os.access(path, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+
+    def append(self, image: np.ndarray) -> None:
+        if self._single and self.count:
+            raise OutputError(f"{self._path} is one picture and is written; use a folder for more frames")
+        target = self._path if self._single else picture_path(self._path, self.count)
+        unfinished = target.with_name(target.name + ".unfinished")
+        try:
+            Image.fromarray(image).save(unfinished, format="PNG", compress_level=3)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        self.count += 1
+
+    def finish(self) -> None:
+        """Every file is finished already."""
+
+
+class VideoSink:
+    """One video file, made of parts (see ``segments``)."""
+
+    def __init__(
+        self,
+        path: Path,
+        clip: Clip | None,
+        *,
+        rate: Fraction | None,
+        crf: int,
+        overwrite: bool,
+        resume_at: int | None,
+    ) -> None:
+        if not 0 <= crf <= 51:
+            raise OutputError(f"crf must be 0 to 51, not {crf}")
+        self.notes: list[str] = []
+        self._output, self._crf = path, crf
+        self._pixel_aspect = Fraction(1) if clip is None else clip.info.pixel_aspect
+        self._clock = Clock(clip, rate, self.notes)
+        self._encoder: PartEncoder | None = None
+        self._start = resume_at or 0
+        self._new = self._good_bytes = 0
+        self._finished = False
+        self._earlier = self._prepare(overwrite, resume_at)
+        self._part = part_path(path, self._start)
+        # Fails here, before hours of work, where the folder cannot be written or another run has the same output.
+        self._part.open("xb").close()
+
+    def _prepare(self, overwrite: bool, resume_at: int | None) -> list[Segment]:
+        """Clear the way for a new part; returns what comes before it."""
+        path = self._output
+        path.parent.mkdir(parents=True, exist_ok=True)
+        left = parts_of(path)
+        if not overwrite and resume_at is None:
+            if path.exists():
+                raise _exists(path)
+            if left:
+                raise _exists(path, f" in parts, with {frames_in(path)} frames of a run that did not end")
+        _check_resume(path, resume_at)
+        earlier = find_segments(path) if resume_at else []
+        for start, part in left:
+            if start >= self._start:
+                part.unlink()
+        return [
+            Segment(segment.path, segment.start, min(segment.stop, self._start))
+            for segment in earlier
+            if segment.start < self._start
+        ]
+
+    @property
+    def count(self) -> int:
+        return self._start + self._new
+
+    @property
+    def files(self) -> list[Path]:
+        if self._finished:
+            return [self._output]
+        return [segment.path for segment in self._segments()]
+
+    def _segments(self) -> list[Segment]:
+        new = [Segment(self._part, self._start, self.count)] if self._new else []
+        return self._earlier + new
+
+    def append(self, image: np.ndarray) -> None:
+        pts = self._clock.stamp(self.count)
+        if self._encoder is None:
+            self._encoder = self._open_encoder(image)
+        self._encoder.write(image, pts)
+        self._good_bytes = self._part.stat().st_size
+        if not self._new and self._earlier:
+            check_joinable(self._earlier[-1].path, self._part)
+        self._new += 1
+
+    def _open_encoder(self, image: np.ndarray) -> PartEncoder:
+        height, width = image.shape[:2]
+        encoder = PartEncoder(
+            self._part,
+            (width, height),
+            lossless=self._output.suffix.lower() == ".mkv",
+            crf=self._crf,
+            rate=self._clock.rate,
+            time_base=self._clock.time_base,
+            pixel_aspect=self._pixel_aspect,
+        )
+        if encoder.padded:
+            self.notes.append(f"H.264 needs even sizes: {width}x{height} got its last column or row twice")
+        return encoder
+
+    def finish(self) -> None:
+        if self._encoder is not None:
+            try:
+                self._encoder.close()
+            except OSError:  # as where the disk is full: cut off what is not a whole frame
+                os.truncate(self._part, self._good_bytes)
+        if not self._new:
+            self._part.unlink(missing_ok=True)
+        if not self.count:
+            return
+        if not self._is_complete():
+            duration, sound = self._clock.duration(self.count - 1), self._clock.sound(self.count)
+            self.notes += join(self._output, self._segments(), last_duration=duration, sound=sound)
+        for _, part in parts_of(self._output):
+            part.unlink()
+        self._finished = True
+
+    def _is_complete(self) -> bool:
+        """Whether the output is there already and holds what it should, so that there is nothing to join."""
+        if self._new or not self._output.exists():
+            return False
+        return self._segments() == [Segment(self._output, 0, count_frames(self._output))]
+
+
+def _exists(path: Path, what: str = "") -> OutputError:
+    return OutputError(f"{path} exists{what}; overwrite it, go on with it (resume), or choose another place")
+
+
+def _check_resume(path: Path, resume_at: int | None) -> None:
+    if resume_at is None:
+        return
+    there = frames_in(path)
+    if not 0 <= resume_at <= there:
+        raise OutputError(f"cannot resume at frame {resume_at}: {path} holds {there} frames")

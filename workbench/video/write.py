@@ -1,0 +1,167 @@
+"""Writing clips frame by frame, so that nothing that was made is lost."""
+
+from __future__ import annotations
+
+import errno
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from av.error import FFmpegError
+
+from workbench.errors import InputError, OutputError
+from workbench.types import Frame, Output
+from workbench.video.arrays import as_image
+from workbench.video.clip import Clip
+from workbench.video.segments import VIDEO_SUFFIXES
+from workbench.video.sinks import PictureSink, Sink, VideoSink
+from workbench.video.source import as_rate
+
+
+class ClipWriter:
+    """Write frames to ``.mp4`` (H.264), ``.mkv`` (FFV1, lossless), a folder of PNG frames, or one ``.png``.
+
+    ::
+
+        with ClipWriter("out.mp4", clip) as writer:
+            for output in pipe.stream(clip):
+                writer.write(output)
+        print(writer)                     # 24 frames in out.mp4
+
+    ``clip``: what the frames are made from; it gives the time stamps (variable ones too), the sound, which is cut to
+    the clip's time, and the pixel aspect. ``fps``: an even frame rate instead of the clip's time stamps, without sound.
+    ``crf``: H.264 quality, 0 (largest) to 51. ``overwrite``: replace what is there (a video only once the new one is
+    complete). ``resume_at``: keep exactly this many frames of what is there, and go on after them; pass the same whole
+    ``clip``. ``frames_in(path)`` tells how many there are.
+
+    Frames go to disk as they are written: PNG files directly, videos to a part beside the output, which closing turns
+    into the output (see ``segments``). Leaving the ``with`` block, by whatever exception, closes. A failing write
+    closes too and raises OutputError, which says how many frames are kept and where. After a kill, ``frames_in`` and
+    ``resume_at`` find the part; the process that is killed within a write can leave that one frame torn.
+
+    Raises OutputError for an output that exists, cannot be written, or cannot be resumed.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        clip: Clip | None = None,
+        *,
+        fps: float | Fraction | None = None,
+        crf: int = 16,
+        overwrite: bool = False,
+        resume_at: int | None = None,
+    ) -> None:
+        self.path = Path(path).expanduser()
+        if overwrite and resume_at is not None:
+            raise OutputError("overwrite starts anew and resume_at goes on: choose one")
+        _check_not_source(self.path, clip)
+        self._size: tuple[int, int] | None = None
+        self._closed = False
+        try:
+            self._sink = _make_sink(self.path, clip, as_rate(fps), crf, overwrite, resume_at)
+        except (OSError, FFmpegError) as error:
+            raise OutputError(f"{self.path} cannot be written: {_reason(error)}") from error
+
+    @property
+    def frames_written(self) -> int:
+        """Frames that the output holds, those of earlier runs included."""
+        return self._sink.count
+
+    @property
+    def where(self) -> str:
+        """What holds the frames now: the output, or its parts while it is being written."""
+        return " and ".join(str(file) for file in self._sink.files)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was assumed, changed or left out: frame rate, odd sizes, sound."""
+        return tuple(self._sink.notes)
+
+    def write(self, frame: Any) -> None:
+        """Append a frame: an Output, a Frame, an (H, W, 3) array or a (3, H, W) tensor, as ``open_clip`` takes them.
+
+        The n-th frame is shown when the clip's n-th frame is.
+        """
+        if self._closed:
+            raise OutputError(f"{self.path} is closed")
+        if isinstance(frame, (Output, Frame)):
+            frame = frame.image
+        image = _eight_bit(as_image(frame, f"frame {self.frames_written}"))
+        size = (image.shape[1], image.shape[0])
+        if self._size not in (None, size):
+            raise InputError(f"frame {self.frames_written} is {size[0]}x{size[1]}, the frames before it {self._size}")
+        self._size = size
+        try:
+            self._sink.append(image)
+        except (OSError, FFmpegError) as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Finish the output. Raises OutputError where that fails; the frames are then kept in ``where``."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._sink.finish()
+        except (OSError, FFmpegError) as error:
+            raise OutputError(f"{self.path} could not be finished: {_reason(error)}; {self}") from error
+
+    def _failed(self, error: Exception) -> OutputError:
+        """Keep what there is, and say what and where."""
+        try:
+            self.close()
+        except OutputError as second:
+            self._sink.notes.append(str(second))
+        return OutputError(f"{self.path} cannot be written any further: {_reason(error)}; {self}")
+
+    def __enter__(self) -> ClipWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        try:
+            self.close()
+        except OutputError as second:  # the exception that ended the block matters more
+            self._sink.notes.append(str(second))
+
+    def __str__(self) -> str:
+        count = self.frames_written
+        return f"{count} frame{'' if count == 1 else 's'} in {self.where}" if count else f"no frame in {self.path}"
+
+
+def _make_sink(
+    path: Path, clip: Clip | None, rate: Fraction | None, crf: int, overwrite: bool, resume_at: int | None
+) -> Sink:
+    suffix = path.suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
+        return VideoSink(path, clip, rate=rate, crf=crf, overwrite=overwrite, resume_at=resume_at)
+    if suffix in ("", ".png") or path.is_dir():
+        return PictureSink(path, clip, overwrite=overwrite, resume_at=resume_at)
+    raise OutputError(
+        f"{path}: cannot write {suffix} files; use .mp4 (H.264), .mkv (lossless), a folder (PNG frames) or .png"
+    )
+
+
+def _check_not_source(path: Path, clip: Clip | None) -> None:
+    if clip is not None and clip.path is not None and path.resolve() == clip.path.resolve():
+        raise OutputError(f"{path} is the clip that is being read; write to another place")
+
+
+def _eight_bit(image: np.ndarray) -> np.ndarray:
+    if image.dtype == np.uint8:
+        return image
+    return np.rint(image.astype(np.float32) / 257).astype(np.uint8)
+
+
+def _reason(error: Exception) -> str:
+    code = getattr(error, "errno", None)
+    if code == errno.ENOSPC:
+        return "the disk is full"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
