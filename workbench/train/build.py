@@ -1,0 +1,162 @@
+"""The networks of a recipe, from nothing: an initialisation whose output is already a smooth enlargement.
+
+Under ``identity`` the whole chain starts as "copy the LR frame, upsample it bilinearly"; every learned branch
+starts small beside that. Constants explained below keep GroupNorm and SiLU from disturbing what passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from torch import Tensor, nn
+
+from workbench.errors import TrainingError
+from workbench.models.autoencoder import TemporalAutoencoderTiny, TemporalBlock
+from workbench.models.models import Models, Properties
+from workbench.train.recipe import Architecture
+
+BRANCH = 0.1  # of a learned branch beside what is passed on
+CARRIER = 16.0  # a constant pair far above the signal: GroupNorm then divides by (nearly) a constant
+OUTPUTS = 0.03  # standard deviation of the ControlNet's output convolutions when ARTG begins to learn
+COLOURS = 3
+
+
+def build(architecture: Architecture, seed: int) -> Models:
+    """Models in training mode; the same seed gives the same weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        unet = UNet2DConditionModel(**architecture.unet)
+        vae = TemporalAutoencoderTiny(**architecture.vae)
+        if architecture.initialisation == "identity":
+            with torch.no_grad():
+                anchor_autoencoder(vae)
+                anchor_unet(unet, vae.scaling_factor)
+        elif architecture.initialisation != "default":
+            raise TrainingError(f"initialisation must be 'identity' or 'default', got {architecture.initialisation!r}.")
+        prompt = torch.randn(1, architecture.prompt["tokens"], architecture.prompt["width"])
+        models = Models.assemble(
+            unet,
+            controlnet_from(unet, architecture),
+            vae,
+            scheduler_config(architecture),
+            prompt,
+            properties=Properties(**architecture.properties),
+        )
+    return models
+
+
+def scheduler_config(architecture: Architecture) -> dict[str, object]:
+    return {"_class_name": "DDIMScheduler", "num_train_timesteps": 1000} | architecture.scheduler
+
+
+def controlnet_from(unet: UNet2DConditionModel, architecture: Architecture) -> ControlNetModel:
+    """A ControlNet that starts as the UNet's first half, its outputs at zero: untrained ARTG changes nothing."""
+    controlnet = ControlNetModel.from_unet(
+        unet,
+        conditioning_embedding_out_channels=tuple(architecture.controlnet["conditioning_embedding_out_channels"]),
+    )
+    if architecture.initialisation == "identity":
+        with torch.no_grad():
+            for layer in _convolutions(controlnet.controlnet_cond_embedding.modules()):
+                nn.init.orthogonal_(layer.weight, gain=1.7)  # SiLU loses about that much of a unit variance
+                layer.bias.zero_()
+    return controlnet
+
+
+def restart_controlnet(models: Models, architecture: Architecture, seed: int) -> None:
+    """Gives ARTG the UNet as trained so far; called once, when training reaches its first stage of several frames.
+
+    Its outputs now start small, not at zero: behind zeros nothing else of it would learn at first.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        controlnet: Any = controlnet_from(models.unet, architecture)
+        with torch.no_grad():
+            for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
+                layer.weight.normal_(std=OUTPUTS)
+    conditioning, controlnet.controlnet_cond_embedding = controlnet.controlnet_cond_embedding, nn.Identity()
+    models.conditioning.load_state_dict(conditioning.state_dict())
+    models.controlnet.load_state_dict(controlnet.state_dict())
+
+
+def anchor_autoencoder(vae: TemporalAutoencoderTiny) -> None:
+    """Latents 0..2 are RGB - 1/2; three channels of every layer carry RGB in [0, 1] through."""
+    for block in vae.modules():
+        if isinstance(block, TemporalBlock):
+            ends: list[tuple[Any, float]] = [(block.conv[-1], BRANCH), (block.temporal_processor[-1], 0.0)]
+            for last, gain in ends:
+                last.weight.mul_(gain)
+                last.bias.zero_()
+    average = torch.tensor([0.0, 0.5, 0.5])  # of the two pixels that a halving joins
+    linear = torch.tensor([0.25, 0.5, 0.25])  # after nearest doubling, this is bilinear interpolation
+    point = torch.tensor([0.0, 1.0, 0.0])
+    encoder, decoder = _convolutions(vae.encoder.layers), _convolutions(vae.decoder.layers)
+    for layer in encoder:
+        _carry(layer, average if layer.stride == (2, 2) else point)
+    _carry(encoder[-1], point, offset=-0.5)
+    for layer in decoder:
+        _carry(layer, linear if layer.bias is None else point)
+    _carry(decoder[0], point, offset=0.5)
+
+
+def anchor_unet(network: UNet2DConditionModel, scaling: float) -> None:
+    """x0 = scaling * LR / 2, that is RGB - 1/2: carried from the input past everything to the output convolution.
+
+    The first skip connection holds LR as +x and the last block's shortcut passes it on as the pairs +x, -x, since
+    SiLU(x) - SiLU(-x) = x. In their normalisation group sits a constant pair +K, -K: the group's mean is zero
+    and its variance nearly a constant, which the affine weight undoes.
+    """
+    unet: Any = network  # its blocks have no types of their own
+    width = unet.conv_in.out_channels
+    groups = unet.conv_norm_out.num_groups
+    size = width // groups
+    if size < 2 * COLOURS + 2 or unet.conv_in.in_channels != unet.conv_out.out_channels + COLOURS:
+        raise TrainingError(
+            "the identity initialisation needs 8 channels in the UNet's first normalisation group, got "
+            f"{size}: widen block_out_channels[0], lower norm_num_groups, or set initialisation = 'default'."
+        )
+    first, shortcut = unet.conv_in, unet.up_blocks[-1].resnets[-1].conv_shortcut
+    latent_channels = first.in_channels - COLOURS
+    first.weight[:, :latent_channels] /= scaling
+    rgb = torch.arange(COLOURS)
+    first.weight[rgb] = 0
+    first.weight[rgb, latent_channels + rgb, 1, 1] = 1
+    first.bias[rgb] = 0
+
+    skip = shortcut.in_channels - width  # hidden channels come first, then the skip connection
+    plus, minus, carrier = rgb, COLOURS + rgb, torch.tensor([2 * COLOURS, 2 * COLOURS + 1])
+    shortcut.weight[:size] = 0
+    shortcut.bias[:size] = 0
+    shortcut.weight[plus, skip + rgb] = 1
+    shortcut.weight[minus, skip + rgb] = -1
+    shortcut.bias[carrier] = torch.tensor([CARRIER, -CARRIER])
+    branch = unet.up_blocks[-1].resnets[-1].conv2
+    branch.weight.mul_(BRANCH)
+    branch.weight[carrier] = 0
+    branch.bias.zero_()
+
+    norm, out = unet.conv_norm_out, unet.conv_out
+    norm.weight[:size] = CARRIER * (2 / size) ** 0.5
+    out.weight.normal_(std=0.01 * scaling / (9 * width) ** 0.5)
+    out.bias.zero_()
+    out.weight[:COLOURS, :size] = 0
+    out.weight[rgb, plus, 1, 1] = scaling / 2
+    out.weight[rgb, minus, 1, 1] = -scaling / 2
+
+
+def _convolutions(layers: Iterable[nn.Module]) -> list[Any]:
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+
+
+def _carry(layer: nn.Conv2d, kernel: Tensor, *, offset: float = 0.0) -> None:
+    """Channels 0..2 pass through ``kernel`` x ``kernel``; the others add little to them."""
+    rgb = torch.arange(COLOURS)
+    layer.weight[:COLOURS] *= BRANCH
+    layer.weight[:COLOURS, :COLOURS] = 0
+    layer.weight[rgb, rgb] = kernel[:, None] * kernel
+    if layer.bias is not None:
+        layer.bias[:COLOURS] = offset

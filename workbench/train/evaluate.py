@@ -1,0 +1,124 @@
+"""Held-out evaluation, as it goes and at the end: a model and its baselines on clips with known truth.
+
+Shown pictures are (T, 3, H, W) in [0, 1], rounded to 8 bit; 4 pixels of border are left out of PSNR, SSIM and HaarPSI.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from workbench import metrics
+from workbench.metrics.motion import Correspondence, estimate_motion
+from workbench.models.models import Models
+from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.settings import Settings
+from workbench.pipeline.stream import back_project, upscale
+from workbench.train.data import CLIPS, quantised, to_lr
+
+BORDER = 4
+
+
+@dataclass(frozen=True)
+class Clip:
+    """``hr`` (T, 3, H, W) and ``lr`` (T, 3, h, w), both in [-1, 1]; ``motion``: one less than frames."""
+
+    name: str
+    hr: Tensor
+    lr: Tensor
+    motion: list[Correspondence]
+
+
+def open_clips(folder: Path, frames: int, largest: int | None = None, start: int = 0) -> list[Clip]:
+    """Every video file of a folder: some of its frames, the middle of each, with sides that are multiples of 16."""
+    return [
+        make_clip(file.stem, _middle(read_frames(file, start, start + frames), largest))
+        for file in sorted(p for p in folder.iterdir() if p.suffix in CLIPS)
+    ]
+
+
+def read_frames(file: Path, start: int, stop: int) -> Tensor:
+    """(T, 3, H, W) in [-1, 1]."""
+    decoded = []
+    with av.open(str(file)) as container:
+        for index, frame in enumerate(container.decode(video=0)):
+            if index >= stop:
+                break
+            if index >= start:
+                decoded.append(frame.to_ndarray(format="rgb24"))
+    return to_range(np.stack(decoded))
+
+
+def to_range(frames: np.ndarray) -> Tensor:
+    """(T, H, W, 3) uint8 -> (T, 3, H, W) in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def make_clip(name: str, hr: Tensor, *, motion: list[Correspondence] | None = None, sigma: float = 0) -> Clip:
+    """LR frames by bicubic with antialiasing, with noise of ``sigma`` / 255, as 8 bit; unknown motion is estimated."""
+    lr = to_lr(hr)
+    noise = torch.randn(lr.shape, generator=torch.Generator().manual_seed(0))
+    noisy = quantised(lr + sigma * 2 / 255 * noise)
+    if motion is None:
+        shown = (quantised(lr) + 1) / 2
+        motion = [estimate_motion(now, before) for now, before in zip(shown[1:], shown[:-1], strict=True)]
+    return Clip(name, hr, noisy, motion)
+
+
+def pan(name: str, photo: Tensor, frames: int, side: int, *, sigma: float = 0) -> Clip:
+    """A window that moves over a still (3, H, W) by (1.3, 0.7) output pixels a frame; the motion is known."""
+    step = torch.tensor([1.3, 0.7])
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    last = torch.tensor([photo.shape[-1] - 1, photo.shape[-2] - 1])
+    start = (last + 1 - side - step * frames) / 2
+    places = [torch.stack([x, y], -1) + start + k * step for k in range(frames)]
+    hr = [F.grid_sample(photo[None], (2 * at / last - 1)[None], mode="bicubic", align_corners=True) for at in places]
+    known = Correspondence.given(step.view(2, 1, 1).expand(2, side, side))
+    return make_clip(name, quantised(torch.cat(hr)), motion=[known] * (frames - 1), sigma=sigma)
+
+
+def run(models: Models, clip: Clip, settings: Settings) -> Tensor:
+    """The clip through the public pipeline."""
+    frames = [((f + 1) * 127.5).round().byte().permute(1, 2, 0).numpy() for f in clip.lr]
+    return torch.stack([eight_bit(output.frame) for output in Pipeline(models).stream(frames, settings)])
+
+
+def bicubic(clip: Clip, projections: int = 0) -> Tensor:
+    """The baselines: bicubic enlargement, with iterations of back-projection."""
+    picture = upscale(clip.lr)
+    for _ in range(projections):
+        picture = back_project(picture, clip.lr)
+    return eight_bit((picture + 1) / 2)
+
+
+def eight_bit(picture: Tensor) -> Tensor:
+    return (picture.clamp(0, 1) * 255).round() / 255
+
+
+def measure(pictures: Tensor, clip: Clip) -> dict[str, float]:
+    """Means over frames: PSNR of luma (dB), SSIM of luma, HaarPSI, flicker (8-bit levels)."""
+    truth = (clip.hr + 1) / 2
+    inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
+    changes = [
+        metrics.flicker(now, before, motion)
+        for now, before, motion in zip(pictures[1:], pictures[:-1], clip.motion, strict=True)
+    ]
+    return {
+        "psnr": float(metrics.psnr(pictures, truth, colour="y", border=BORDER).mean()),
+        "ssim": float(metrics.ssim(pictures, truth, colour="y", border=BORDER).mean()),
+        "haarpsi": float(metrics.haarpsi(pictures[inside], truth[inside]).mean()),
+        "flicker": float(torch.stack(changes).mean()),
+    }
+
+
+def _middle(frames: Tensor, largest: int | None) -> Tensor:
+    height, width = frames.shape[-2:]
+    tall, wide = (min(side, largest or side) // 16 * 16 for side in (height, width))
+    top, left = (height - tall) // 2, (width - wide) // 2
+    return frames[..., top : top + tall, left : left + wide]

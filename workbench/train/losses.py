@@ -1,0 +1,44 @@
+"""What training minimises. B batch, T frames; pictures (B, T, 3, H, W) in [-1, 1]."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from workbench.flow.warp import warp
+from workbench.train.recipe import Losses
+
+SEEN = 0.08  # a pixel of the truth counts as seen before where its warped past differs less than this, of 2
+
+
+def single(picture: Tensor, decoded: Tensor, truth: Tensor, weights: Losses) -> Tensor:
+    """L1 on pictures, on their gradients, and on the picture before back-projection."""
+    return (
+        weights.picture * l1(picture, truth)
+        + weights.gradient * gradient_l1(picture, truth)
+        + weights.decoded * l1(decoded, truth)
+    )
+
+
+def temporal(pictures: Tensor, truth: Tensor, flow: Tensor, weights: Losses) -> Tensor:
+    """What changes along the flow must be what changes in the truth; where nothing does, nothing may.
+
+    ``flow``: (B, T - 1, 2, H, W).
+    """
+    now, before = pictures[:, 1:].flatten(0, 1), pictures[:, :-1].flatten(0, 1)
+    true_now, true_before = truth[:, 1:].flatten(0, 1), truth[:, :-1].flatten(0, 1)
+    along = flow.flatten(0, 1)
+    change = now - warp(before, along)
+    true_change = true_now - warp(true_before, along)
+    seen = (true_change.abs().mean(1, keepdim=True) < SEEN).float()
+    return weights.difference * l1(change, true_change) + weights.warping * (seen * change.abs()).mean()
+
+
+def l1(a: Tensor, b: Tensor) -> Tensor:
+    return (a - b).abs().mean()
+
+
+def gradient_l1(a: Tensor, b: Tensor) -> Tensor:
+    """L1 between horizontal and vertical differences."""
+    error = a - b
+    return torch.diff(error, dim=-1).abs().mean() + torch.diff(error, dim=-2).abs().mean()

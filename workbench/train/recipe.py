@@ -1,0 +1,198 @@
+"""A recipe: everything a training run is, read from one TOML file.
+
+[model.*]   the networks, in diffusers' own configuration words
+[data]      how material becomes training clips
+[[stages]]  what is trained, in order
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import TrainingError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the same parser under its name outside the standard library
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """Configurations of the parts, passed on as they are: a smaller model is a smaller table, never other code."""
+
+    unet: dict[str, Any]
+    vae: dict[str, Any]
+    controlnet: dict[str, Any]
+    scheduler: dict[str, Any]
+    prompt: dict[str, int]
+    properties: dict[str, Any] = field(default_factory=dict)
+    initialisation: str = "identity"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """How pictures become training clips (probabilities per clip)."""
+
+    photos: float = 0.7
+    """share of moving photos (known flow); the rest is cut from real clips (DIS flow on LR)"""
+    still: float = 0.2
+    """share of the moving photos that do not move"""
+    pan: float = 2.0
+    """largest pan, in LR pixels per frame"""
+    noise: float = 0.3
+    """share of clips whose LR frames carry noise; the truth stays clean"""
+    sigma: float = 5.0
+    """largest standard deviation of that noise, in 1/255"""
+    dis: float = 0.5
+    """share of moving photos whose flow is estimated as at inference, not known"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage: ``iterations`` steps of Adam on ``batch`` clips of ``frames`` frames, ``patch`` LR pixels wide."""
+
+    name: str
+    iterations: int
+    batch: int = 8
+    patch: int = 32
+    frames: int = 1
+    steps: int = 1
+    learning_rate: tuple[float, float] = (5e-4, 1e-4)
+    """at the start and at the end, along a half cosine"""
+    back_projection: tuple[float, float] = (0.0, 1.0)
+    """strength, drawn anew at every iteration, so that the shipped strength can be chosen by measurement"""
+    truth: float = 0.0
+    """weight of the ground truth in the previous frame at the first iteration, 0 from the middle of the stage on"""
+    dropout: float = 0.1
+    """share of iterations without ARTG, and of those without TPM"""
+    autoencoder: float = 0.125
+    """share of iterations that also train encoder and decoder on the ground truth"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Losses:
+    """Weights of the losses; see ``losses``."""
+
+    picture: float = 1.0
+    gradient: float = 0.5
+    decoded: float = 0.1
+    autoencoder: float = 0.25
+    difference: float = 0.3
+    warping: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole run. Two runs of one recipe on the same material and machine give the same weights."""
+
+    model: Architecture
+    stages: tuple[Stage, ...]
+    data: Material = field(default_factory=Material)
+    losses: Losses = field(default_factory=Losses)
+    seed: int = 0
+    clip_gradient: float = 0.5
+    warmup: int = 100
+    average: float = 0.999
+    """decay of the exponential moving average of the weights: what is evaluated and exported"""
+    checkpoint_every: int = 200
+    evaluate_every: int = 1000
+
+    @property
+    def iterations(self) -> int:
+        return sum(stage.iterations for stage in self.stages)
+
+    def stage_at(self, iteration: int) -> tuple[int, int]:
+        """Iteration of the run -> (index of its stage, iteration within it)."""
+        for index, stage in enumerate(self.stages):
+            if iteration < stage.iterations:
+                return index, iteration
+            iteration -= stage.iterations
+        raise TrainingError(f"the recipe has {self.iterations} iterations; there is no later one.")
+
+    def scaled(self, share: float) -> Recipe:
+        """The same recipe at a share of its compute."""
+        stages = tuple(
+            dataclasses.replace(stage, iterations=max(1, round(stage.iterations * share))) for stage in self.stages
+        )
+        return dataclasses.replace(
+            self,
+            stages=stages,
+            warmup=max(1, round(self.warmup * share)),
+            evaluate_every=max(1, round(self.evaluate_every * share)),
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Reads a recipe; TrainingError names the file, the entry and what would have been right."""
+    path = Path(path)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(f"the recipe {path} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise TrainingError(f"{path} is not TOML: {error}.") from error
+    model = _table(values, "model", path)
+    stages = values.pop("stages", [])
+    if not isinstance(stages, list) or not stages:
+        raise TrainingError(f"{path}: a recipe needs at least one [[stages]] table.")
+    return _build(
+        Recipe,
+        values
+        | {
+            "model": _build(Architecture, model, f"{path}: [model]"),
+            "stages": tuple(_build(Stage, s, f"{path}: stage {i + 1}") for i, s in enumerate(stages)),
+            "data": _build(Material, _table(values, "data", path), f"{path}: [data]"),
+            "losses": _build(Losses, _table(values, "losses", path), f"{path}: [losses]"),
+        },
+        str(path),
+    )
+
+
+def _table(values: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    table = values.pop(name, {})
+    if not isinstance(table, dict):
+        raise TrainingError(f"{path}: [{name}] must be a table, got {table!r}.")
+    return table
+
+
+def _build(kind: type[Any], values: dict[str, Any], where: str) -> Any:
+    """A dataclass from a table, with every name and type checked."""
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    for name in values:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TrainingError(f"{where}: there is no entry {name!r}.{hint} The entries are: {', '.join(known)}.")
+    missing = [
+        name
+        for name, f in known.items()
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and name not in values
+    ]
+    if missing:
+        raise TrainingError(f"{where}: {', '.join(missing)} must be given.")
+    return kind(**{name: _checked(value, str(known[name].type), f"{where}: {name}") for name, value in values.items()})
+
+
+def _checked(value: Any, kind: str, where: str) -> Any:
+    wanted = {
+        "int": ("a whole number of at least 0", lambda v: isinstance(v, int) and v >= 0),
+        "float": ("a number of at least 0", lambda v: isinstance(v, (int, float)) and v >= 0),
+        "str": ("a string", lambda v: isinstance(v, str)),
+        "tuple[float, float]": (
+            "two numbers of at least 0",
+            lambda v: isinstance(v, list) and len(v) == 2 and all(isinstance(x, (int, float)) and x >= 0 for x in v),
+        ),
+    }.get(kind, ("a table", lambda v: dataclasses.is_dataclass(v) or isinstance(v, (dict, tuple))))
+    if isinstance(value, bool) or not wanted[1](value):
+        raise TrainingError(f"{where} must be {wanted[0]}, got {value!r}.")
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,264 @@
+"""Training: from a recipe and folders of photos and clips to a model folder.
+
+    train("workbench/train/configs/embedded.toml", ["material/train"], "runs/embedded", heldout="material/heldout")
+
+The out folder holds ``checkpoint.pt`` (whole at any moment; the run goes on from it), ``log.jsonl``, ``curve.png``
+and ``model`` (what ``load_pipeline`` takes; written at every evaluation). Under ``accelerate launch`` the same call
+trains on several GPUs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from workbench.devices import resolve_device
+from workbench.models.load import load_models
+from workbench.models.models import Models, Properties
+from workbench.models.save import save_models
+from workbench.pipeline.settings import Settings
+from workbench.train.build import build, restart_controlnet
+from workbench.train.checkpoint import load_checkpoint, save_checkpoint
+from workbench.train.curve import draw_curve
+from workbench.train.data import Batch, Pool, draw
+from workbench.train.evaluate import Clip, bicubic, measure, open_clips, run
+from workbench.train.recipe import Losses, Recipe, Stage, load_recipe
+from workbench.train.rollout import Choices, objective
+
+LOG_EVERY = 50
+EVALUATION_FRAMES = 6
+EVALUATION_SIDE = 256
+
+
+def train(
+    config: str | Path | Recipe,
+    data: Sequence[str | Path],
+    out: str | Path,
+    *,
+    heldout: str | Path | None = None,
+    warm_start: str | Path | None = None,
+    resume: bool = True,
+    device: str = "auto",
+    precision: str = "no",
+    share: float = 1.0,
+    stop_after: int | None = None,
+) -> Path:
+    """Trains a recipe and returns the model folder ``out/model``.
+
+    ``heldout``: folder of clips to evaluate on as it goes. ``warm_start``: a model folder to begin from.
+    ``resume``: go on from the checkpoint in ``out`` (False: begin anew). ``precision``: ``no``, ``fp16`` or ``bf16``
+    (accelerate's mixed precision). ``share``: of every stage's iterations. ``stop_after``: checkpoint and return
+    there, to be resumed later. Raises TrainingError.
+    """
+    recipe = config if isinstance(config, Recipe) else load_recipe(config)
+    recipe = recipe.scaled(share) if share != 1 else recipe
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    pool = Pool([Path(folder) for folder in data], out / "cache")
+    clips = [] if heldout is None else open_clips(Path(heldout), EVALUATION_FRAMES, EVALUATION_SIDE)
+    session = Session(recipe, out, clips, warm_start, resume, device, precision)
+    session.go(pool, stop_after)
+    return session.export()
+
+
+class Objective(nn.Module):
+    """The loss as one module, so that accelerate can wrap it for any number of devices."""
+
+    def __init__(self, models: Models, weights: Losses) -> None:
+        super().__init__()
+        self.networks = nn.ModuleDict(models.networks)
+        self.models, self.weights = models, weights
+
+    def forward(self, batch: Batch, stage: Stage, choices: Choices) -> Tensor:
+        return objective(self.models, batch, stage, self.weights, choices)
+
+
+class Session:
+    """One process of a run: models, optimizer, average, and where in the recipe they are."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        clips: Sequence[Clip],
+        warm_start: str | Path | None,
+        resume: bool,
+        device: str,
+        precision: str,
+    ) -> None:
+        self.recipe, self.out, self.clips = recipe, out, clips
+        self.accelerator = Accelerator(
+            cpu=resolve_device(device).type == "cpu",
+            mixed_precision=precision,
+            kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+        )
+        self.models = build(recipe.model, recipe.seed)
+        if warm_start is not None:
+            self._start_from(Path(warm_start))
+        self.models.prompt = self.models.prompt.to(self.accelerator.device)
+        whole = Objective(self.models, recipe.losses).to(self.accelerator.device).train()
+        if self.models.properties.channels_last:
+            whole.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.whole = whole
+        self.average = {name: p.detach().clone() for name, p in whole.named_parameters()}
+        optimizer = torch.optim.Adam(whole.parameters(), lr=1e-3, betas=(0.9, 0.99))
+        self.objective, self.optimizer = self.accelerator.prepare(whole, optimizer)
+        self.iteration, self.seconds = 0, 0.0
+        checkpoint = load_checkpoint(out, recipe) if resume else None
+        if checkpoint is not None:
+            self._restore(checkpoint)
+        self._cut_log()
+
+    def go(self, pool: Pool, stop_after: int | None = None) -> None:
+        """Runs to the end of the recipe, or to ``stop_after``."""
+        last = min(self.recipe.iterations, stop_after or self.recipe.iterations)
+        losses: list[Tensor] = []
+        bar = tqdm(total=last, initial=self.iteration, unit="it", disable=not self.accelerator.is_main_process)
+        while self.iteration < last:
+            began = time.process_time()
+            losses.append(self.step(pool))
+            self.seconds += time.process_time() - began
+            bar.update()
+            if self.iteration % LOG_EVERY == 0 or self.iteration == last:
+                loss = float(torch.stack(losses).mean())
+                self._log({"loss": loss, "learning_rate": self.optimizer.param_groups[0]["lr"]})
+                bar.set_postfix(loss=f"{loss:.4f}")
+                losses = []
+            if self.iteration % self.recipe.evaluate_every == 0 or self.iteration == self.recipe.iterations:
+                self.evaluate()
+            if self.iteration % self.recipe.checkpoint_every == 0 or self.iteration == last:
+                self.checkpoint()
+        bar.close()
+
+    def step(self, pool: Pool) -> Tensor:
+        """One iteration of Adam; returns its loss."""
+        recipe, it = self.recipe, self.iteration
+        index, within = recipe.stage_at(it)
+        stage = recipe.stages[index]
+        if within == 0 and stage.frames > 1 and index > 0 and recipe.stages[index - 1].frames == 1:
+            restart_controlnet(self.models, recipe.model, recipe.seed)
+            self._restart_average(("networks.controlnet", "networks.conditioning"))
+        done = within / stage.iterations
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(stage, done) * min(1.0, (it + 1) / recipe.warmup)
+        number = it * self.accelerator.num_processes + self.accelerator.process_index
+        batch = draw(pool, recipe.data, stage, recipe.seed, number).to(self.accelerator.device)
+        channels = self.models.vae.config["latent_channels"]
+        shape = (*batch.lr.shape[:2], channels, *batch.lr.shape[-2:])
+        choices = Choices.draw(stage, shape, done, recipe.seed, number)
+        with self.accelerator.autocast():
+            loss = self.objective(batch, stage, choices.to(self.accelerator.device))
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.whole.parameters(), recipe.clip_gradient)
+        self.optimizer.step()
+        self.iteration += 1
+        decay = min(recipe.average, self.iteration / (self.iteration + 10))
+        for name, parameter in self.whole.named_parameters():
+            self.average[name].lerp_(parameter.detach(), 1 - decay)
+        return loss.detach()
+
+    def evaluate(self) -> None:
+        """Measures the averaged weights on the held-out clips, as this stage uses them, and writes the model folder."""
+        if not self.accelerator.is_main_process:
+            return
+        stage = self.recipe.stages[self.recipe.stage_at(self.iteration - 1)[0]]
+        guided = stage.frames > 1
+        settings = Settings(steps=stage.steps, artg=guided, tpm=guided)
+        with self._shipped():
+            for clip in self.clips:
+                ours = measure(run(self.models, clip, settings), clip)
+                baselines = {"bicubic": measure(bicubic(clip), clip), "projected": measure(bicubic(clip, 2), clip)}
+                self._log({"clip": clip.name, "stage": stage.name, "model": ours} | baselines)
+        self.export()
+        draw_curve(self.out / "log.jsonl", self.out / "curve.png")
+
+    def export(self) -> Path:
+        """Writes the averaged weights as ``out/model``."""
+        with self._shipped():
+            return save_models(self.models, self.out / "model", dtype=torch.float16)
+
+    def checkpoint(self) -> None:
+        if self.accelerator.is_main_process:
+            content = {
+                "recipe": self.recipe.to_json(),
+                "iteration": self.iteration,
+                "seconds": self.seconds,
+                "weights": self.whole.state_dict(),
+                "prompt": self.models.prompt,
+                "average": self.average,
+                "optimizer": self.optimizer.state_dict(),
+            }
+            save_checkpoint(self.out, content)
+
+    def _restore(self, content: dict[str, Any]) -> None:
+        self.whole.load_state_dict(content["weights"])
+        self.models.prompt = content["prompt"].to(self.accelerator.device)
+        for name, value in content["average"].items():
+            self.average[name].copy_(value)
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.iteration, self.seconds = content["iteration"], content["seconds"]
+
+    def _start_from(self, folder: Path) -> None:
+        source = load_models(folder, device=torch.device("cpu"))
+        for name, network in self.models.networks.items():
+            network.load_state_dict(source.networks[name].state_dict())
+        self.models.prompt = source.prompt
+
+    def _restart_average(self, prefixes: tuple[str, ...]) -> None:
+        for name, parameter in self.whole.named_parameters():
+            if name.startswith(prefixes):
+                self.average[name].copy_(parameter.detach())
+
+    @contextmanager
+    def _shipped(self) -> Iterator[None]:
+        """The models as they are exported: averaged weights, the recipe's properties. Training's own come back."""
+        kept = {name: p.detach().clone() for name, p in self.whole.named_parameters()}
+        self._put(self.average)
+        self.whole.eval()
+        self.models.properties = Properties(**self.recipe.model.properties)
+        try:
+            yield
+        finally:
+            self._put(kept)
+            self.whole.train()
+
+    @torch.no_grad()
+    def _put(self, values: dict[str, Tensor]) -> None:
+        for name, parameter in self.whole.named_parameters():
+            parameter.copy_(values[name])
+
+    def _log(self, entry: dict[str, Any]) -> None:
+        if self.accelerator.is_main_process:
+            line = {"iteration": self.iteration, "core_seconds": round(self.seconds, 1)} | entry
+            with (self.out / "log.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+    def _cut_log(self) -> None:
+        """Forgets what a killed run logged after its last checkpoint."""
+        log = self.out / "log.jsonl"
+        if not self.accelerator.is_main_process or not log.exists():
+            return
+        lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        kept = [line for line in lines if json.loads(line)["iteration"] <= self.iteration]
+        unfinished = log.with_suffix(".tmp")
+        unfinished.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        os.replace(unfinished, log)
+
+
+def learning_rate(stage: Stage, done: float) -> float:
+    """Half a cosine from the first rate to the last."""
+    first, last = stage.learning_rate
+    return last + (first - last) * (1 + math.cos(math.pi * done)) / 2
