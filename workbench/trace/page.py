@@ -87,8 +87,8 @@ beside the real attention, which is not touched.
 
 Hooks are there only while a frame is made, and only for the run that owns the trace. Inside a block that
 `torch.compile` compiled as one piece they could never fire: asking for that is an error. The compiled block
-itself can be recorded, and so can everything outside of it; all taps in the table are outside unless the
-autoencoder's decoder was compiled.
+itself can be recorded, and so can everything outside of it. The taps of the table are emitted by the loop and
+fire either way.
 
 ## Memory, and files
 

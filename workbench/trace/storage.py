@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Store:
         self.every = every
         self.dtype = dtype
         self.halvings = 0
-        self.values: dict[Key, Tensor] = {}
+        self.values: dict[str, dict[int, dict[int | None, Tensor]]] = {}
         self.bytes = 0
         self._first: int | None = None
         self._maps: set[str] = set()
@@ -81,38 +81,44 @@ class Store:
             self._maps.add(key[0])
             for _ in range(self.halvings):
                 copied = _halved(copied)
-        self.values[key] = copied
+        name, frame, step = key
+        self.values.setdefault(name, {}).setdefault(frame, {})[step] = copied
         self.bytes += copied.nbytes
         while self.bytes > self.budget:
-            self._make_room(key[1])
+            self._make_room(frame)
 
     def drop(self, frame: int) -> None:
         """Forgets one frame."""
-        self._keep(key for key in self.values if key[1] != frame)
+        self._keep(lambda held: held != frame)
 
     def holds(self, name: str, frame: int, step: int | None) -> bool:
-        return (name, frame, step) in self.values
+        return step in self.values.get(name, {}).get(frame, {})
 
-    def names(self) -> set[str]:
-        return {name for name, _, _ in self.values}
+    def items(self) -> Iterator[tuple[Key, Tensor]]:
+        for name, frames in self.values.items():
+            for frame, steps in frames.items():
+                for step, value in steps.items():
+                    yield (name, frame, step), value
 
     def frames(self, name: str) -> list[int]:
-        return sorted({frame for known, frame, _ in self.values if known == name})
+        return sorted(self.values.get(name, {}))
 
     def steps(self, name: str, frame: int) -> list[int | None]:
         """In order; [None] for what happens once a frame, [] for what is not held."""
-        return sorted((s for n, f, s in self.values if (n, f) == (name, frame)), key=lambda s: -1 if s is None else s)
+        return sorted(self.values.get(name, {}).get(frame, {}), key=lambda step: -1 if step is None else step)
 
     def _make_room(self, frame: int) -> None:
         before = self.bytes
         if self.when_full == "thin":
-            while len({held for _, held, _ in self.values}) > 1 and self.bytes == before:
+            while len({held for frames in self.values.values() for held in frames}) > 1 and self.bytes == before:
                 self.every *= 2
-                self._keep(key for key in self.values if self.keeps(key[1]))
+                self._keep(self.keeps)
         elif self.when_full == "downsample":
             self.halvings += 1
-            self.values = {key: _halved(v) if key[0] in self._maps else v for key, v in self.values.items()}
-            self.bytes = sum(value.nbytes for value in self.values.values())
+            for name in self._maps & self.values.keys():
+                for steps in self.values[name].values():
+                    steps.update({step: _halved(value) for step, value in steps.items()})
+            self._count()
         if self.bytes == before:
             raise TraceError(
                 f"the trace is full: frame {frame} takes it to {show_bytes(self.bytes)}, its budget is "
@@ -120,9 +126,16 @@ class Store:
                 f"dtype='float16' or when_full='thin' or 'downsample', or raise the budget."
             )
 
-    def _keep(self, keys: Iterable[Key]) -> None:
-        self.values = {key: self.values[key] for key in keys}
-        self.bytes = sum(value.nbytes for value in self.values.values())
+    def _keep(self, wanted: Callable[[int], bool]) -> None:
+        """Keeps the wanted frames, and no empty names."""
+        for name, frames in list(self.values.items()):
+            self.values[name] = {frame: steps for frame, steps in frames.items() if wanted(frame)}
+            if not self.values[name]:
+                del self.values[name]
+        self._count()
+
+    def _count(self) -> None:
+        self.bytes = sum(value.nbytes for _, value in self.items())
 
 
 def _copied(value: Tensor, dtype: torch.dtype | None) -> Tensor:
@@ -137,10 +150,10 @@ def _halved(value: Tensor) -> Tensor:
     return small.reshape(*value.shape[:-2], *small.shape[-2:]).to(value.dtype)
 
 
-def write(path: str | os.PathLike[str], values: dict[Key, Tensor], about: dict[str, Any]) -> Path:
+def write(path: str | os.PathLike[str], values: Iterable[tuple[Key, Tensor]], about: dict[str, Any]) -> Path:
     """One safetensors file; a crash while writing leaves the file that was there before."""
     path = Path(path)
-    tensors = {"/".join(str(part) for part in key if part is not None): value for key, value in values.items()}
+    tensors = {"/".join(str(part) for part in key if part is not None): value for key, value in values}
     partial = path.with_name(path.name + ".partial")
     save_file(tensors, partial, metadata={"format": FORMAT, "about": json.dumps(about)})
     os.replace(partial, path)

@@ -129,6 +129,8 @@ class Trace:
     @property
     def metadata(self) -> dict[str, Any]:
         """For outputs: the edits at work, and how often each was applied so far."""
+        if self._loaded:
+            return {"edits": self.about["edits"]} if "edits" in self.about else {}
         if not self._edits:
             return {}
         applied: dict[str, int] = {}
@@ -139,7 +141,7 @@ class Trace:
     @property
     def names(self) -> list[str]:
         """What has been recorded."""
-        return taps.in_order(self._store.names())
+        return taps.in_order(self._store.values)
 
     def frames(self, name: str) -> list[int]:
         """The frames in which ``name`` was recorded."""
@@ -161,7 +163,7 @@ class Trace:
             row = taps.row_of(name)
             when = f" It fires {row.fires}." if row else ""
             raise TraceError(f"{name!r} holds no frame {frame}; it holds {_ranges(held)}.{when}")
-        values = [self._store.values[name, frame, step] for step in steps]
+        values = [self._store.values[name][frame][step] for step in steps]
         return values[0] if steps == [None] else torch.stack(values)
 
     def image(self, name: str, frame: int, step: int = -1, *, pipe: Pipeline | None = None) -> Tensor:
@@ -191,13 +193,13 @@ class Trace:
         per_frame = {str(k): v for k, v in self.seconds.items()}, {str(k): v for k, v in self.times.items()}
         held = {"halvings": self._store.halvings, "every": self._store.every, "peak_memory": self.peak_memory}
         about = self.about | self.metadata | held | {"seconds": per_frame[0], "times": per_frame[1]}
-        return storage.write(path, self._store.values, about)
+        return storage.write(path, self._store.items(), about)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Trace:
         """Reads a saved trace; no model is needed to look at it. It cannot record."""
         values, about = storage.read(path)
-        trace = cls(budget=max(1, sum(value.nbytes for value in values.values())), every=about.pop("every"))
+        trace = cls(budget=1 + sum(value.nbytes for value in values.values()), every=about.pop("every"))
         for (name, frame, step), value in values.items():
             trace._store.put((name, frame, step), value, is_map=False)
         trace._store.halvings = about.pop("halvings")
@@ -288,7 +290,7 @@ class Trace:
         return (value[:, :height, :width] / 2 + 0.5).clamp(0, 1)
 
     def _known(self, name: str) -> None:
-        if name in self._store.names():
+        if name in self._store.values:
             return
         if taps.row_of(name) is None and not name.startswith(("attention.", *(f"{n}." for n in NETWORKS))):
             taps.check(name)
