@@ -34,7 +34,7 @@ def information() -> dict[str, dict[str, Any]]:
     import torch
 
     from workbench.devices import available_devices
-    from workbench.models.load import models_in_reach
+    from workbench.models.hub import models_in_reach
 
     return {
         "devices": {name: _describe(name) for name in available_devices()},

@@ -62,5 +62,9 @@ def _parser(word: str) -> tuple[argparse.ArgumentParser, str | None]:
     return parser, word if word in COMMANDS else None
 
 
-class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults are shown; paragraphs stay."""
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Defaults are shown where they say something; paragraphs stay."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        silent = action.default in (None, False, argparse.SUPPRESS) or not action.option_strings
+        return action.help if silent or not action.help else f"{action.help} (default: %(default)s)"

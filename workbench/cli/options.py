@@ -23,18 +23,18 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             f"--{known.name.replace('_', '-')}",
             *ALIASES.get(known.name, []),
             dest=f"setting_{known.name}",
-            type=lambda text, name=known.name: parse_setting(name, text),
             metavar=_metavar(known),
             default=known.default,
             nargs="?" if isinstance(known.default, bool) else None,
-            const=True if isinstance(known.default, bool) else None,
+            const="on" if isinstance(known.default, bool) else None,
             help=known.metadata["help"],
         )
 
 
 def settings_from(args: argparse.Namespace) -> Settings:
     """The settings that a parsed command line asks for."""
-    return Settings(**{known.name: getattr(args, f"setting_{known.name}") for known in fields(Settings)})
+    given = {known.name: getattr(args, f"setting_{known.name}") for known in fields(Settings)}
+    return Settings(**{name: parse_setting(name, v) if isinstance(v, str) else v for name, v in given.items()})
 
 
 def parse_setting(name: str, text: str) -> Any:

@@ -1,0 +1,130 @@
+"""``workbench upscale``: clips, frame folders and folders of them, x4."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.cli.options import add_model, add_settings, settings_from
+from workbench.cli.plan import Job, plan
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from workbench.pipeline.pipeline import Pipeline
+    from workbench.pipeline.run import Run
+    from workbench.pipeline.settings import Settings
+    from workbench.types import Output
+    from workbench.video import Clip
+
+EXAMPLES = """\
+examples:
+  workbench upscale clip.mp4                         clip_x4.mp4, with the sound of the clip
+  workbench upscale clip.mp4 -o out.mkv --steps 2    lossless, two steps
+  workbench upscale frames/ -o upscaled/             a folder of frames to a folder of PNG frames
+  workbench upscale clip.mp4 --frames 0:24           the first 24 frames
+  workbench upscale clip.mp4 --resume                go on after Ctrl-C or a crash
+
+the published command's words work too:
+  workbench --in_path sequences/ --out_path results/ --model_id Jamichsu/Stream-DiffVSR --num_inference_steps 4
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EXAMPLES
+    parser.add_argument(
+        "input", type=Path, nargs="?", help="a video, an image, a folder of frames, or a folder of those"
+    )
+    parser.add_argument("--in_path", type=Path, default=None, help="the published word for INPUT")
+    parser.add_argument(
+        "-o", "--output", "--out_path", type=Path, default=None,
+        help=".mp4, .mkv (lossless), a folder (PNG), .png; without it, INPUT_x4 in the current folder",
+    )  # fmt: skip
+    parser.add_argument("--frames", default=None, help="which frames, as in Python: 10:34, ::2, :8")
+    parser.add_argument("--lossless", action="store_true", help="make .mkv (FFV1) where no output is named")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that is there")
+    parser.add_argument("--resume", action="store_true", help="go on with an output that was stopped")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_settings(parser)
+    add_model(parser)
+    parts = parser.add_argument_group("parts of a model (the published command's words)")
+    for word, part in (("unet", "unet"), ("controlnet", "controlnet"), ("temporal_vae", "vae")):
+        parts.add_argument(f"--{word}_pretrained_weight", dest=part, default=None, help=f"take the {part} from here")
+    parts.add_argument("--enable_tensorrt", action="store_true", help=argparse.SUPPRESS)
+    parts.add_argument("--image_height", type=int, default=None, help=argparse.SUPPRESS)
+    parts.add_argument("--image_width", type=int, default=None, help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    source = args.input or args.in_path
+    if source is None:
+        raise InputError("give an INPUT: a video, an image, a folder of frames, or a folder of those.")
+    _refuse(args)
+    settings = settings_from(args)
+    jobs = plan(source, args.output, lossless=args.lossless)
+    clips = [(job, _clip(job, args.frames)) for job in jobs]  # bad input is told before a model is loaded
+
+    from workbench.pipeline.load import load_pipeline
+
+    pipe = load_pipeline(
+        args.model, device=args.device, dtype=args.dtype, revision=args.revision,
+        unet=args.unet, controlnet=args.controlnet, vae=args.vae,
+    )  # fmt: skip
+    motion = pipe.motion(settings)
+    print(f"{pipe}, flow {motion.estimator} at {motion.size} size", file=sys.stderr)
+    if motion.substitution:
+        print(f"note: {motion.substitution} Using {motion.estimator} instead.", file=sys.stderr)
+    for job, clip in clips:
+        done = _upscale(pipe, job, clip, settings, args)
+        if not done.finished:
+            print(
+                f"stopped: {done.frames} frames are in {done.output}; the same command with --resume goes on",
+                file=sys.stderr,
+            )
+            return 130
+        print(f"{done.output}: {done.frames} frames, {4 * clip.width}x{4 * clip.height}")
+    return 0
+
+
+def _refuse(args: argparse.Namespace) -> None:
+    """The published flags that mean something else here, each with the way to get what it was for."""
+    if args.enable_tensorrt:
+        raise InputError("--enable_tensorrt is not supported; run without it ('workbench bench' tells the speed).")
+    if args.image_height or args.image_width:
+        raise InputError("--image_height and --image_width are not needed: any size from 16x16 on becomes four times it.")
+
+
+def _clip(job: Job, frames: str | None) -> Clip:
+    from workbench.video import open_clip
+
+    clip = open_clip(job.source)
+    for note in clip.notes:
+        print(f"note: {job.source}: {note}", file=sys.stderr)
+    return clip if frames is None else clip[_slice(frames)]
+
+
+def _slice(text: str) -> slice:
+    """``10:34`` -> slice(10, 34)."""
+    try:
+        bounds = [int(part) if part.strip() else None for part in text.split(":")]
+    except ValueError:
+        bounds = []
+    if not 2 <= len(bounds) <= 3:
+        raise InputError(f"--frames must be START:STOP or START:STOP:STEP, for example 0:24; got {text!r}.")
+    return slice(*bounds)
+
+
+def _upscale(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argparse.Namespace) -> Run:
+    from tqdm import tqdm
+
+    from workbench.pipeline.run import upscale_to_file
+
+    with tqdm(total=len(clip), unit="frame", desc=job.source.name, disable=args.quiet) as bar:
+
+        def advance(out: Output) -> None:
+            bar.update(out.index + 1 - bar.n)
+
+        return upscale_to_file(
+            pipe, clip, job.output, settings, resume=args.resume, overwrite=args.overwrite, on_output=advance,
+        )  # fmt: skip
