@@ -62,7 +62,7 @@ def test_out_of_range_says_what_was_expected_and_what_came(change, message):
 
 
 def test_unknown_names_suggest_the_nearest():
-    with pytest.raises(SettingsError, match="no setting 'step'. Did you mean 'steps'"):
+    with pytest.raises(SettingsError, match=r"no setting 'step'\. Did you mean 'steps'"):
         Settings().but(step=3)
     with pytest.raises(SettingsError, match="no setting 'colour'"):
         Settings.from_dict({"colour": "red"})

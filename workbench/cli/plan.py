@@ -33,7 +33,7 @@ def plan(source: Path, output: Path | None, *, lossless: bool = False) -> list[J
         return [Job(source, output or Path(_result_name(source, lossless)))]
     if not clips:
         raise InputError(
-            f"{source} holds no images ({', '.join(sorted(IMAGES))}), no videos and no frame folders; nothing to upscale."
+            f"{source} holds nothing to upscale: no images ({', '.join(sorted(IMAGES))}), no videos, no frame folders."
         )
     folder = output or Path(f"{source.resolve().name}_x4")
     return [Job(clip, folder / _name_in_folder(clip, lossless)) for clip in clips]

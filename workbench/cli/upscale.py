@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     source = args.input or args.in_path
     if source is None:
         raise InputError("give an INPUT: a video, an image, a folder of frames, or a folder of those.")
-    _refuse(args)
+    _published_only(args)
     settings = settings_from(args)
     jobs = plan(source, args.output, lossless=args.lossless)
     clips = [(job, _clip(job, args.frames)) for job in jobs]  # bad input is told before a model is loaded
@@ -87,12 +87,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse(args: argparse.Namespace) -> None:
-    """The published flags that mean something else here, each with the way to get what it was for."""
+def _published_only(args: argparse.Namespace) -> None:
+    """The published flags that have no meaning here: said, or refused where a run would not be what was asked for."""
     if args.enable_tensorrt:
         raise InputError("--enable_tensorrt is not supported; run without it ('workbench bench' tells the speed).")
     if args.image_height or args.image_width:
-        raise InputError("--image_height and --image_width are not needed: any size from 16x16 on becomes four times it.")
+        raise InputError(
+            "--image_height and --image_width are not needed: any size from 16x16 on becomes four times it."
+        )
 
 
 def _clip(job: Job, frames: str | None) -> Clip:

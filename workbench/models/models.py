@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
@@ -95,7 +95,7 @@ class Models:
         if prompt.shape[-1] != depth:
             raise ModelError(f"the prompt embeddings have {prompt.shape[-1]} channels, the UNet expects {depth}.")
         conditioning = controlnet.controlnet_cond_embedding
-        controlnet.controlnet_cond_embedding = nn.Identity()
+        controlnet.controlnet_cond_embedding = nn.Identity()  # type: ignore[assignment]
         return cls(unet, controlnet, conditioning, vae, dict(scheduler_config), prompt, **about)
 
     @property
@@ -143,6 +143,6 @@ def check_fit(unet: Mapping[str, Any], controlnet: Mapping[str, Any], vae: Mappi
 
 @lru_cache(maxsize=64)
 def _schedule(config: str, steps: int) -> DDIMScheduler:
-    scheduler = DDIMScheduler.from_config(json.loads(config))
+    scheduler = cast(DDIMScheduler, DDIMScheduler.from_config(json.loads(config)))
     scheduler.set_timesteps(steps)
     return scheduler

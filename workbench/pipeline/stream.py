@@ -100,7 +100,8 @@ def denoise(
     prompt = _like(models.prompt, models.unet).expand(len(lr), -1, -1)
     latent = noise * scheduler.init_noise_sigma
     for i, t in enumerate(scheduler.timesteps):
-        seen = _like(tap("unet.input", torch.cat([scheduler.scale_model_input(latent, t), lr], dim=1), i), models.unet)
+        seen = torch.cat([scheduler.scale_model_input(latent, int(t)), lr], dim=1)
+        seen = _like(tap("unet.input", seen, i), models.unet)
         timestep = t.to(seen.device)
         down, mid = None, None
         if guidance is not None and guidance.embedding is not None:
@@ -110,7 +111,7 @@ def denoise(
             prediction = models.unet(
                 seen,
                 timestep,
-                encoder_hidden_states=_like(prompt, models.unet),
+                encoder_hidden_states=prompt,
                 down_block_additional_residuals=down,
                 mid_block_additional_residual=mid,
                 return_dict=False,
