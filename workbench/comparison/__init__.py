@@ -1,0 +1,16 @@
+"""Is it better, and at what cost: several upscalers over the same frames."""
+
+from workbench.comparison.comparison import Comparison, Summary
+from workbench.comparison.run import compare
+from workbench.comparison.upscalers import ImageModel, Interpolation, PipelineUpscaler, Upscaler, upscaler
+
+__all__ = [
+    "Comparison",
+    "ImageModel",
+    "Interpolation",
+    "PipelineUpscaler",
+    "Summary",
+    "Upscaler",
+    "compare",
+    "upscaler",
+]

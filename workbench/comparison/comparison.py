@@ -1,0 +1,201 @@
+"""The result of a comparison: values of every frame, and what they amount to."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from workbench.comparison.statistics import confidence
+from workbench.comparison.store import Store, decode, encode
+from workbench.errors import InputError
+from workbench.metrics import METRICS
+
+FORMAT = "stream-diffvsr-comparison/1"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric of one column. ``mean`` over frames; ``difference`` to the first column over the same frames, with its
+    95 % interval ``low``..``high`` (all nan for the first column itself)."""
+
+    mean: float
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``values[column][metric]`` and ``seconds[column]``: one number a frame; metrics of frame pairs begin with None.
+
+    ``about``: columns with their settings, metrics, clip, versions, machine. ``folder``: where the pictures lie, None
+    when only numbers were kept.
+    """
+
+    values: dict[str, dict[str, list[float | None]]]
+    seconds: dict[str, list[float]]
+    about: dict[str, Any]
+    folder: Path | None = None
+    _temporary: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def collect(
+        cls,
+        store: Store,
+        about: dict[str, Any],
+        sequences: dict[str, dict[str, list[float | None]]],
+        temporary: TemporaryDirectory[str] | None = None,
+    ) -> Comparison:
+        """From a folder's lines, and the metrics of whole sequences."""
+        records = store.records()
+        values: dict[str, dict[str, list[float | None]]] = {}
+        for column in (c["name"] for c in about["columns"]):
+            values[column] = {m: [r["values"][column].get(m) for r in records] for m in about["metrics"]}
+            values[column].update(sequences[column])
+        seconds = {column: [r["seconds"][column] for r in records] for column in values}
+        comparison = cls(values, seconds, about, store.folder, temporary)
+        comparison.to_json(store.folder / "comparison.json")
+        return comparison
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.values)
+
+    @property
+    def metrics(self) -> list[str]:
+        return list(self.about["metrics"])
+
+    @property
+    def frames(self) -> int:
+        return len(self.seconds[self.columns[0]])
+
+    def summary(self, column: str, metric: str) -> Summary:
+        """Mean, and difference to the first column with its confidence."""
+        mine, first = self._present(column, metric), self._present(self.columns[0], metric)
+        mean = float(np.mean(mine)) if mine else float("nan")
+        if column == self.columns[0]:
+            return Summary(mean, *[float("nan")] * 3)
+        finite = bool(mine) and np.isfinite([*mine, *first]).all()
+        difference = float(np.mean(np.subtract(mine, first))) if finite else float("nan")
+        return Summary(mean, difference, *confidence(mine, first))
+
+    def _present(self, column: str, metric: str) -> list[float]:
+        """Without the first frame, where a metric of pairs has none."""
+        return [value for value in self.values[column][metric] if value is not None]
+
+    def best(self, metric: str) -> list[str]:
+        """The columns with the best mean."""
+        means = {column: self.summary(column, metric).mean for column in self.columns}
+        known = [mean for mean in means.values() if not np.isnan(mean)]
+        if not known:
+            return []
+        top = (max if METRICS[metric].higher_is_better else min)(known)
+        return [column for column, mean in means.items() if mean == top]
+
+    def seconds_per_frame(self, column: str) -> float:
+        """The median: the first frame, which does less and warms up, does not count for it."""
+        return float(np.median(self.seconds[column][1:] or self.seconds[column]))
+
+    def rows(self) -> list[list[str]]:
+        """The table as text: a heading, then one row a column."""
+        titles = [f"{METRICS[m].label}{' ↑' if METRICS[m].higher_is_better else ' ↓'}" for m in self.metrics]
+        rows = [["", *titles, "s/frame"]]
+        for column in self.columns:
+            cells = [self._cell(column, metric) for metric in self.metrics]
+            rows.append([column, *cells, f"{self.seconds_per_frame(column):.3g}"])
+        return rows
+
+    def _cell(self, column: str, metric: str) -> str:
+        summary = self.summary(column, metric)
+        if np.isnan(summary.difference):
+            return significant(summary.mean)
+        return f"{significant(summary.mean)} ({significant(summary.difference, sign=True)}{'*' * summary.certain})"
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+        lines = [
+            "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True)))
+            for row in rows
+        ]
+        lines.insert(1, "─" * len(lines[0]))
+        note = f"{self.frames} frames of {self.about['clip']['name']}. In brackets: difference to the first row; "
+        return "\n".join([*(line.rstrip() for line in lines), note + "* where its 95 % interval leaves out 0."])
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """All numbers as JSON text, also written to ``path``; infinite values as words."""
+        content = {"format": FORMAT, "about": self.about, "seconds": self.seconds, "values": encode(self.values)}
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        if path is not None:
+            Path(path).write_text(text + "\n", encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_json(cls, text: str | Path) -> Comparison:
+        """From ``to_json``'s text, or a ``Path`` to a file of it (beside its pictures, if they are there)."""
+        try:
+            content = json.loads(text.read_text(encoding="utf-8") if isinstance(text, Path) else text)
+        except ValueError as error:
+            raise InputError(f"a comparison is a JSON object, and this is not JSON: {error}.") from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise InputError(f"this is no comparison of this workbench: expected format {FORMAT}.")
+        beside = text.parent if isinstance(text, Path) and (text.parent / "pictures").is_dir() else None
+        return cls(decode(content["values"]), content["seconds"], content["about"], beside)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Comparison:
+        """From a folder that ``save`` or ``compare(resume=)`` left."""
+        path = Path(folder) / "comparison.json"
+        if not path.is_file():
+            raise InputError(f"no finished comparison in {folder}; compare with resume={str(folder)!r} finishes one.")
+        return cls.from_json(path)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Keeps everything, pictures included, in a folder that ``load`` takes."""
+        folder = Path(folder)
+        if self.folder is None:
+            raise InputError("this comparison has numbers only, no pictures; keep those with to_json.")
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("states"))
+        return folder
+
+    def to_csv(self, path: str | os.PathLike[str]) -> Path:
+        """One line a column, metric and frame: ``column,metric,frame,value``; seconds are a metric too."""
+        path = Path(path)
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["column", "metric", "frame", "value"])
+            for column in self.columns:
+                for name, values in {**self.values[column], "seconds": self.seconds[column]}.items():
+                    writer.writerows([column, name, k, v] for k, v in enumerate(values) if v is not None)
+        return path
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """One self-contained HTML page: pictures, moving divider, curves, table, settings, versions, machine."""
+        from workbench.comparison.report import write_report
+
+        return write_report(self, Path(path))
+
+
+def significant(value: float, *, sign: bool = False) -> str:
+    """Four figures, never in exponents where a person would not write them."""
+    if np.isnan(value):
+        return "–"
+    if not np.isfinite(value):
+        return "∞" if value > 0 else "-∞"
+    if value != 0 and abs(value) < 1e-3:
+        return f"{value:{'+' if sign else ''}.2e}"
+    digits = max(0, 3 - int(np.floor(np.log10(abs(value))))) if abs(value) >= 1 else 4
+    return f"{value:{'+' if sign else ''}.{min(digits, 4)}f}"

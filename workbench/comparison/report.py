@@ -1,0 +1,193 @@
+"""A comparison as one HTML file: everything inside, nothing fetched, works from disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.comparison.curves import curve
+from workbench.comparison.pictures import Crop, most_different, mp4, png, shrunk
+from workbench.comparison.store import INPUT, REFERENCE, Store, encode
+from workbench.errors import InputError, OutputError
+from workbench.metrics import METRICS
+
+if TYPE_CHECKING:
+    from workbench.comparison.comparison import Comparison
+
+LONGEST = 120  # frames of the moving clip
+NO_CLOCK = 12.0  # frames per second of a clip that has no clock of its own
+THUMBNAIL = 420
+
+
+def write_report(comparison: Comparison, path: Path) -> Path:
+    """Raises InputError when the comparison has no pictures, OutputError when the file cannot be written."""
+    if comparison.folder is None:
+        raise InputError("a report needs the comparison's pictures; load it from the folder they were kept in.")
+    store = Store(comparison.folder)
+    page = files("workbench.comparison").joinpath("page.html").read_text(encoding="utf-8")
+    parts = {
+        "TITLE": escape(str(comparison.about["clip"]["name"])),
+        "FACTS": _facts(comparison),
+        "LEGEND": _legend(comparison),
+        "TABLE": _table(comparison),
+        "CURVES": _curves(comparison),
+        "CROPS": _crops(comparison, store),
+        "DETAILS": _details(comparison),
+        "DATA": _script_data(comparison, store),
+    }
+    for name, content in parts.items():
+        page = page.replace(f"<!--{name}-->", content)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"the report could not be written to {path} ({error}).") from error
+    return path
+
+
+def _facts(comparison: Comparison) -> str:
+    width, height = comparison.about["clip"]["size"]
+    fps = comparison.about["clip"]["fps"]
+    facts = [f"{comparison.frames} frames", f"{width}×{height} → {width * 4}×{height * 4}"]
+    facts += [f"{fps:.4g} frames/s"] if fps else []
+    facts.append("with reference" if comparison.about["reference"] else "no reference")
+    return "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+
+
+def _legend(comparison: Comparison) -> str:
+    return "".join(
+        f'<li><i class="swatch c{k % 8}"></i>{escape(column)}</li>' for k, column in enumerate(comparison.columns)
+    )
+
+
+def _table(comparison: Comparison) -> str:
+    metrics = [METRICS[name] for name in comparison.metrics]
+    heads = "".join(
+        f'<th scope="col" title="{escape(m.source)}">{escape(m.label)} <small>{escape(m.unit)}</small>'
+        f'<small class="way">{"higher" if m.higher_is_better else "lower"} is better</small></th>'
+        for m in metrics
+    )
+    best = {name: comparison.best(name) for name in comparison.metrics}
+    rows = ""
+    for k, column in enumerate(comparison.columns):
+        cells = "".join(_cell(comparison, column, name, column in best[name]) for name in comparison.metrics)
+        seconds = f"<td><b>{comparison.seconds_per_frame(column):.3g}</b></td>"
+        rows += f'<tr><th scope="row"><i class="swatch c{k % 8}"></i>{escape(column)}</th>{cells}{seconds}</tr>'
+    time_head = '<th scope="col">Time <small>s/frame</small><small class="way">median</small></th>'
+    return f"<table><thead><tr><th></th>{heads}{time_head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cell(comparison: Comparison, column: str, metric: str, best: bool) -> str:
+    from workbench.comparison.comparison import significant
+
+    summary = comparison.summary(column, metric)
+    mean = f"<b>{significant(summary.mean)}</b>" + ('<span class="best">best</span>' if best else "")
+    if np.isnan(summary.difference):
+        return f"<td>{mean}</td>"
+    better = (summary.difference > 0) == METRICS[metric].higher_is_better
+    kind = ("better" if better else "worse") if summary.certain else "unsure"
+    interval = f"{significant(summary.low, sign=True)} … {significant(summary.high, sign=True)}"
+    said = f'{significant(summary.difference, sign=True)} <span class="word">{kind}</span>'
+    return f'<td>{mean}<small class="{kind}">{said}</small><small>{interval}</small></td>'
+
+
+def _curves(comparison: Comparison) -> str:
+    charts = ""
+    for name in comparison.metrics:
+        metric = METRICS[name]
+        series = {column: comparison.values[column][name] for column in comparison.columns}
+        way = "higher is better" if metric.higher_is_better else "lower is better"
+        charts += (
+            f'<figure class="chart card" data-metric="{name}"><figcaption>{escape(metric.label)} '
+            f"<small>{escape(metric.unit)} {way}</small></figcaption>{curve(series, label=metric.label)}"
+            '<p class="readout" aria-hidden="true"></p></figure>'
+        )
+    return charts
+
+
+def _crops(comparison: Comparison, store: Store) -> str:
+    return "".join(
+        _crop(crop, comparison, store) for crop in most_different(store, len(comparison.columns), comparison.frames)
+    )
+
+
+def _crop(crop: Crop, comparison: Comparison, store: Store) -> str:
+    whole = store.picture(0, crop.index)
+    height, width = whole.shape[:2]
+    box = ";".join(
+        f"{name}:{100 * value:.2f}%"
+        for name, value in (
+            ("left", crop.x / width),
+            ("top", crop.y / height),
+            ("width", crop.size / width),
+            ("height", crop.size / height),
+        )
+    )
+    small = np.repeat(np.repeat(store.picture(INPUT, crop.index), 4, 0), 4, 1)
+    shown = [("input", crop.of(small))]
+    shown += [(c, crop.of(store.picture(k, crop.index))) for k, c in enumerate(comparison.columns)]
+    if comparison.about["reference"]:
+        shown.append(("reference", crop.of(store.picture(REFERENCE, crop.index))))
+    figures = "".join(
+        f'<figure><img src="{png(np.ascontiguousarray(picture))}" alt="{escape(name)}, enlarged" width="{crop.size}" '
+        f'height="{crop.size}"><figcaption>{escape(name)}</figcaption></figure>'
+        for name, picture in shown
+    )
+    where = f"frame {crop.index}, {crop.size}×{crop.size} pixels at ({crop.x}, {crop.y})"
+    return (
+        f'<article class="crop card"><div class="where"><div class="thumb"><img src="{png(shrunk(whole, THUMBNAIL))}" '
+        f'alt="frame {crop.index} of {escape(comparison.columns[0])}"><span style="{box}"></span></div>'
+        f"<p>{where}<br><small>mean difference {crop.score:.1f} of 255</small></p>"
+        f'<button type="button" data-frame="{crop.index}">show in the clip</button></div>'
+        f'<div class="row">{figures}</div></article>'
+    )
+
+
+def _details(comparison: Comparison) -> str:
+    about = comparison.about
+    columns = ""
+    for column in about["columns"]:
+        facts = {name: value for name, value in column.items() if name not in ("name", "settings")}
+        columns += _list(column["name"], facts | column.get("settings", {}))
+    return (
+        f'<div class="lists">{columns}</div><div class="lists">{_list("machine", about["machine"])}'
+        f"{_list('versions', about['versions'])}"
+        f"{_list('metrics', {METRICS[m].label: METRICS[m].source for m in comparison.metrics}, 'wide')}</div>"
+    )
+
+
+def _list(title: str, content: dict[str, Any], kind: str = "") -> str:
+    rows = "".join(f"<dt>{escape(str(k))}</dt><dd>{escape(str(v))}</dd>" for k, v in content.items())
+    return f"<section class='{kind}'><h3>{escape(title)}</h3><dl>{rows}</dl></section>"
+
+
+def _script_data(comparison: Comparison, store: Store) -> str:
+    """What the page's script reads: clips by name, and the values behind the curves."""
+    frames = min(comparison.frames, LONGEST)
+    fps = comparison.about["clip"]["fps"] or NO_CLOCK
+    clips = {c: mp4(_played(store, k, frames), fps) for k, c in enumerate(comparison.columns)}
+    if comparison.about["reference"]:
+        clips["reference"] = mp4(_played(store, REFERENCE, frames), fps)
+    others = comparison.columns[1:]
+    left = next((name for name in ("bicubic", *reversed(others)) if name in others), comparison.columns[0])
+    width, height = comparison.about["clip"]["size"]
+    data = {
+        "fps": fps,
+        "frames": frames,
+        "size": [width * 4, height * 4],
+        "left": left,
+        "right": comparison.columns[0],
+        "clips": clips,
+        "columns": comparison.columns,
+        "values": encode(comparison.values),
+    }
+    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _played(store: Store, place: int | str, frames: int) -> Iterator[np.ndarray]:
+    return (store.picture(place, index) for index in range(frames))

@@ -1,0 +1,197 @@
+"""Several upscalers over one clip in step: the same frames, the same noise, one frame of each in memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import tee
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from workbench.comparison.comparison import Comparison
+from workbench.comparison.machine import machine, versions
+from workbench.comparison.store import INPUT, REFERENCE, Store, as_unit
+from workbench.comparison.upscalers import PipelineUpscaler, Upscaler, name_settings, unit, upscaler
+from workbench.errors import InputError, SettingsError
+from workbench.metrics import Metric, choose, estimate_motion
+from workbench.models.models import SCALE
+from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.settings import Settings
+from workbench.types import Frame, Output
+from workbench.video import Clip, open_clip
+
+WITHOUT_REFERENCE = ("piqe", "flicker", "warping_error")
+WITH_REFERENCE = ("psnr", "ssim", "gmsd", "flicker", "warping_error", "tof_farneback")
+
+
+def compare(
+    pipe: Pipeline | None,
+    clip: Any,
+    *settings: Settings,
+    reference: Any = None,
+    metrics: Sequence[str] | None = None,
+    against: Sequence[str | os.PathLike[str] | Upscaler] = ("bicubic",),
+    resume: str | os.PathLike[str] | None = None,
+    on_frame: Callable[[int], None] | None = None,
+) -> Comparison:
+    """Runs a clip through the pipeline under each of ``settings``, and through what it is compared against.
+
+    ``clip``, ``reference``: anything ``open_clip`` takes; the reference has frames four times as large. ``metrics``:
+    names from ``workbench.metrics.METRICS``; None takes a usual few. ``against``: ``bicubic``, ``lanczos``, files of
+    single-image models, or ``Upscaler`` s. ``resume``: a folder that keeps everything, to go on after a break and to
+    report from later. ``on_frame``: called with the number of frames done.
+
+    Differences are to the first of ``settings`` (to the first of ``against`` when ``pipe`` is None). All metrics see
+    8-bit pictures, as a person would save them. Frames are streamed; pictures lie on disk until the comparison is gone.
+    Raises InputError, SettingsError or MetricUnavailable before the first frame where it can.
+    """
+    columns = _columns(pipe, settings, against)
+    clip = open_clip(clip)
+    truth = None if reference is None else open_clip(reference)
+    chosen = _metrics(metrics, truth)
+    _check_reference(clip, truth)
+    temporary = None
+    if resume is None:
+        temporary = tempfile.TemporaryDirectory(prefix="comparison-")
+        resume = temporary.name
+    store = Store(Path(resume))
+    header = {
+        "columns": [{"name": column.name, **column.about} for column in columns],
+        "metrics": [metric.name for metric in chosen],
+        "clip": {"name": clip.info.name, "size": list(clip.size), "fps": clip.fps},
+        "reference": None if truth is None else truth.info.name,
+    }
+    done = store.begin(header)
+    for record in _measure(store, columns, chosen, clip, truth, done):
+        store.add(record)
+        if on_frame is not None:
+            on_frame(record["index"] + 1)
+    if not store.records():
+        raise InputError(f"{clip!r} has no frames to compare.")
+    about = header | {"versions": versions(), "machine": machine()}
+    return Comparison.collect(store, about, _sequences(store, columns, chosen, clip.fps), temporary)
+
+
+def _columns(pipe: Pipeline | None, settings: Sequence[Settings], against: Sequence[Any]) -> list[Upscaler]:
+    if pipe is None and settings:
+        raise SettingsError("settings need a pipeline to run under; give one, or no settings.")
+    mine = [] if pipe is None else list(settings or [Settings()])
+    columns: list[Upscaler] = []
+    if pipe is not None:
+        columns += [PipelineUpscaler(pipe, s, name) for s, name in zip(mine, name_settings(mine), strict=True)]
+    columns += [upscaler(other, device="auto" if pipe is None else pipe.device) for other in against]
+    names = [column.name for column in columns]
+    if not names or len(set(names)) < len(names):
+        raise SettingsError(f"a comparison needs columns of different names, got {names}.")
+    return columns
+
+
+def _metrics(names: Sequence[str] | None, truth: Clip | None) -> list[Metric]:
+    chosen = choose(names or (WITHOUT_REFERENCE if truth is None else WITH_REFERENCE))
+    missing = [metric.name for metric in chosen if metric.needs_reference and truth is None]
+    if missing:
+        raise InputError(f"{', '.join(missing)} need a reference; give one, or choose {', '.join(WITHOUT_REFERENCE)}.")
+    return chosen
+
+
+def _check_reference(clip: Clip, truth: Clip | None) -> None:
+    wanted = (clip.size[0] * SCALE, clip.size[1] * SCALE)
+    if truth is not None and truth.size != wanted:
+        sizes = [f"{width}x{height}" for width, height in (wanted, truth.size)]
+        raise InputError(f"the reference must be {SCALE} times as large as the clip, {sizes[0]}; it is {sizes[1]}.")
+
+
+def _measure(
+    store: Store, columns: list[Upscaler], metrics: list[Metric], clip: Clip, truth: Clip | None, done: int
+) -> Iterator[dict[str, Any]]:
+    """One record a frame: ``index``, ``seconds`` by column, ``values`` by column and metric."""
+    local = [metric for metric in metrics if metric.scope != "sequence"]
+    moving = any("motion" in metric.arguments for metric in local)
+    frames, *branches = tee(clip[done:], len(columns) + 1)
+    lanes = [
+        iter(column.upscale(branch, store.state(place, done)))
+        for place, (column, branch) in enumerate(zip(columns, branches, strict=True))
+    ]
+    truths = iter(()) if truth is None else iter(truth[done:])
+    before = _before(store, columns, truth, done)
+    for index, frame in enumerate(frames, start=done):
+        shown = _eight_bit(unit(frame.image))
+        store.save_picture(INPUT, index, shown)
+        lr = as_unit(shown)
+        known: dict[str, Any] = {}
+        if truth is not None:
+            known["reference"] = _truth(truths, store, index)
+        if before and moving:
+            known["motion"] = estimate_motion(lr, before["lr"])
+        record: dict[str, Any] = {"index": index, "seconds": {}, "values": {}}
+        now: dict[str, Any] = {"lr": lr, "reference": known.get("reference")}
+        for place, (column, lane) in enumerate(zip(columns, lanes, strict=True)):
+            start = time.perf_counter()
+            output = next(lane, None)
+            record["seconds"][column.name] = time.perf_counter() - start
+            now[column.name] = picture = _kept(store, place, index, output, lr)
+            pair = {"previous": before[column.name], "previous_reference": before["reference"]} if before else {}
+            known_here = known | pair | {"output": picture}
+            record["values"][column.name] = {
+                metric.name: metric(**known_here) for metric in local if before or metric.scope == "frame"
+            }
+        yield record
+        before = now
+
+
+def _before(store: Store, columns: list[Upscaler], truth: Clip | None, done: int) -> dict[str, Any]:
+    """The frame that a resumed comparison stopped after, as ``_measure`` leaves it; empty at the start."""
+    if not done:
+        return {}
+    pictures = {column.name: as_unit(store.picture(place, done - 1)) for place, column in enumerate(columns)}
+    reference = None if truth is None else as_unit(store.picture(REFERENCE, done - 1))
+    return pictures | {"lr": as_unit(store.picture(INPUT, done - 1)), "reference": reference}
+
+
+def _truth(truths: Iterator[Frame], store: Store, index: int) -> Tensor:
+    frame = next(truths, None)
+    if frame is None:
+        raise InputError(f"the reference ends after {index} frames, before the clip does; cut the clip there.")
+    picture = _eight_bit(unit(frame.image))
+    store.save_picture(REFERENCE, index, picture)
+    return as_unit(picture)
+
+
+def _kept(store: Store, place: int, index: int, output: Tensor | Output | None, lr: Tensor) -> Tensor:
+    """Saves a column's picture (and state), and gives the picture as it was saved."""
+    if output is None:
+        raise InputError(f"an upscaler must give one picture a frame; column {place} ended before frame {index}.")
+    if isinstance(output, Output):
+        store.save_state(place, output.state)
+        output = output.frame
+    wanted = (3, lr.shape[1] * SCALE, lr.shape[2] * SCALE)
+    if tuple(output.shape) != wanted:
+        raise InputError(f"an upscaler must give pictures of shape {wanted}, got {tuple(output.shape)}.")
+    picture = _eight_bit(output)
+    store.save_picture(place, index, picture)
+    return as_unit(picture)
+
+
+def _eight_bit(picture: Tensor) -> np.ndarray:
+    """(3, H, W) in [0, 1] -> (H, W, 3) uint8."""
+    return (picture * 255).round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def _sequences(
+    store: Store, columns: Iterable[Upscaler], metrics: list[Metric], fps: float | None
+) -> dict[str, dict[str, list[float | None]]]:
+    """Metrics of whole sequences, from the pictures on disk."""
+    count = len(store.records())
+    return {
+        column.name: {
+            metric.name: metric(outputs=store.pictures(place, count), references=store.pictures(REFERENCE, count))
+            for metric in metrics
+            if metric.scope == "sequence"
+        }
+        for place, column in enumerate(columns)
+    }

@@ -1,0 +1,158 @@
+"""What can stand in a comparison: interpolation, the pipeline under any settings, and single-image models of others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from workbench.devices import resolve_device
+from workbench.errors import ModelError, SettingsError
+from workbench.models.models import SCALE
+from workbench.pipeline.frames import FULL_RANGE
+from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.settings import Settings
+from workbench.pipeline.state import State
+from workbench.types import Frame, Output
+
+FILTERS = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
+MODEL_SUFFIXES = (".safetensors", ".pth", ".ckpt")  # read by safetensors, or by spandrel's restricted unpickler
+
+
+class Upscaler(Protocol):
+    """Anything that makes frames four times as large.
+
+    ``upscale`` yields one picture a frame, in order: an ``Output``, whose state lets a comparison go on after a break,
+    or a plain (3, 4h, 4w) tensor in [0, 1] when it needs no memory of earlier frames.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the report says of it: JSON values."""
+        ...
+
+    def upscale(self, frames: Iterable[Frame], state: State | None = None) -> Iterator[Tensor | Output]: ...
+
+
+class Interpolation:
+    """``bicubic`` (a = -0.5, as MATLAB's) or ``lanczos`` (three lobes), by Pillow in floating point."""
+
+    def __init__(self, name: str) -> None:
+        if name not in FILTERS:
+            raise SettingsError(f"interpolation must be {' or '.join(FILTERS)}, got {name!r}.")
+        self.name = name
+        self.about: dict[str, Any] = {"kind": "interpolation", "filter": name}
+
+    def upscale(self, frames: Iterable[Frame], state: State | None = None) -> Iterator[Tensor]:
+        for frame in frames:
+            planes = unit(frame.image)
+            size = (planes.shape[2] * SCALE, planes.shape[1] * SCALE)
+            large = [Image.fromarray(plane.numpy()).resize(size, FILTERS[self.name]) for plane in planes]
+            yield torch.from_numpy(np.stack([np.asarray(plane) for plane in large])).clamp(0, 1)
+
+
+class PipelineUpscaler:
+    """The pipeline under one set of settings."""
+
+    def __init__(self, pipe: Pipeline, settings: Settings, name: str) -> None:
+        self.pipe = pipe
+        self.settings = settings
+        self.name = name
+        self.about: dict[str, Any] = {
+            "kind": "pipeline",
+            "model": pipe.models.source,
+            "device": str(pipe.device),
+            "settings": asdict(settings),
+        }
+
+    def upscale(self, frames: Iterable[Frame], state: State | None = None) -> Iterator[Output]:
+        yield from self.pipe.stream(frames, self.settings, state=state)
+
+
+class ImageModel:
+    """A single-image x4 model that spandrel recognises (Real-ESRGAN, SwinIR, ...), frame by frame.
+
+    ``path``: .safetensors, or .pth and .ckpt through spandrel's restricted unpickler, which runs no code of the file.
+    Raises ModelError for a file that is missing, unknown, or not RGB x4, and when spandrel is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, device: str | torch.device = "auto") -> None:
+        self.path = Path(path)
+        self.name = self.path.stem
+        self.device = resolve_device(device)
+        self.model = _load_image_model(self.path, self.device)
+        self.about: dict[str, Any] = {
+            "kind": "image model",
+            "file": self.path.name,
+            "architecture": self.model.architecture.name,
+            "device": str(self.device),
+        }
+
+    @torch.no_grad()
+    def upscale(self, frames: Iterable[Frame], state: State | None = None) -> Iterator[Tensor]:
+        for frame in frames:
+            yield self.model(unit(frame.image)[None].to(self.device))[0].float().clamp(0, 1).cpu()
+
+
+def upscaler(source: str | os.PathLike[str] | Upscaler, *, device: str | torch.device = "auto") -> Upscaler:
+    """``bicubic``, ``lanczos``, the path of an image model, or an upscaler as it is."""
+    if not isinstance(source, (str, os.PathLike)):
+        return source
+    if str(source) in FILTERS:
+        return Interpolation(str(source))
+    if Path(source).suffix.lower() in MODEL_SUFFIXES:
+        return ImageModel(source, device=device)
+    raise SettingsError(
+        f"nothing to compare against under {str(source)!r}: give {', '.join(FILTERS)}, "
+        f"or the file of a single-image model ({', '.join(MODEL_SUFFIXES)})."
+    )
+
+
+def name_settings(settings: Sequence[Settings]) -> list[str]:
+    """Short names that tell the settings apart by what varies among them: ``steps=4, tpm=on``."""
+    rows = [asdict(s) for s in settings]
+    varying = [name for name in rows[0] if len({row[name] for row in rows}) > 1] if rows else []
+    names = [", ".join(f"{name}={_word(row[name])}" for name in varying) or "pipeline" for row in rows]
+    if len(set(names)) < len(names):
+        raise SettingsError("two of the settings to compare are the same; leave one out.")
+    return names
+
+
+def unit(image: np.ndarray) -> Tensor:
+    """(h, w, 3) uint8, uint16 or float in [0, 1] -> (3, h, w) float32 in [0, 1]."""
+    planes = torch.from_numpy(np.ascontiguousarray(image.astype(np.float32).transpose(2, 0, 1)))
+    return planes / FULL_RANGE.get(image.dtype, 1)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _load_image_model(path: Path, device: torch.device) -> Any:
+    try:
+        import spandrel
+    except ImportError as error:
+        raise ModelError(f"{path.name} needs the package spandrel: pip install spandrel.") from error
+    if path.suffix.lower() not in MODEL_SUFFIXES:
+        raise ModelError(f"an image model is a file ending in {', '.join(MODEL_SUFFIXES)}, got {path.name}.")
+    if not path.is_file():
+        raise ModelError(f"there is no image model at {path}.")
+    try:
+        model = spandrel.ModelLoader(device).load_from_file(path)
+    except Exception as error:  # a damaged or foreign file fails in as many ways as there are loaders
+        raise ModelError(f"{path.name} is no image model that spandrel knows ({error}).") from error
+    if not isinstance(model, spandrel.ImageModelDescriptor) or (model.scale, model.input_channels) != (SCALE, 3):
+        raise ModelError(f"{path.name} must make RGB pictures {SCALE} times as large; it is {model!r}.")
+    return model.eval()
