@@ -126,6 +126,8 @@ class StreamSource:
         return self._size
 
     def read(self, indices: range) -> Iterator[Frame]:
+        if not indices:
+            return
         if self._once and self._consumed:
             raise InputError("an iterator of frames can be read once, and this one was; open it again")
         self._consumed = True

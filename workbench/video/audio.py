@@ -13,6 +13,7 @@ from av.container import InputContainer, OutputContainer
 # What players expect in MP4; anything else is encoded as AAC. Matroska takes every codec.
 _IN_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 _AAC_BIT_RATE = 192_000
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class SoundTrack:
         allowed = av.Codec("aac", "w").audio_rates or [48_000]
         rate = min(allowed, key=lambda candidate: abs(candidate - context.sample_rate))
         self._stream = output.add_stream("aac", rate=rate, options={"b": str(_AAC_BIT_RATE)})
-        self._stream.codec_context.layout = context.layout.name
+        # Matroska may leave the order of channels open ("2 channels"); AAC needs a name for it.
+        self._stream.codec_context.layout = _LAYOUTS.get(context.layout.nb_channels, context.layout.name)
         self.note = f"sound encoded as AAC ({codec} cannot be kept in MP4)"
 
     def packets(self) -> Iterator[av.Packet]:
@@ -74,7 +76,8 @@ class SoundTrack:
             if frame.time >= self._sound.end:
                 break
             if written is None:
-                written = max(0, round((frame.time - self._sound.start) * context.sample_rate))
+                # Below zero where the first frame lies across the cut: MP4 begins within it (edit list).
+                written = round((frame.time - self._sound.start) * context.sample_rate)
             for resampled in resampler.resample(frame):
                 resampled.pts, resampled.time_base = written, Fraction(1, context.sample_rate)
                 written += resampled.samples

@@ -189,7 +189,7 @@ def _probe(path: Path, index: FrameIndex) -> _Probe:
 
 
 def _audio(container: InputContainer, notes: list[str]) -> Audio | None:
-    streams = container.streams.audio
+    streams = list(container.streams.audio)
     if not streams:
         return None
     if len(streams) > 1:

@@ -7,30 +7,8 @@ from pathlib import Path
 from workbench.errors import InputError
 from workbench.video.images import frame_files, natural_key
 
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".m4v",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".avi",
-        ".gif",
-        ".mpg",
-        ".mpeg",
-        ".ts",
-        ".m2ts",
-        ".mts",
-        ".wmv",
-        ".flv",
-        ".ogv",
-        ".3gp",
-        ".ivf",
-        ".y4m",
-        ".mxf",
-        ".nut",
-    ]
-)
+_SUFFIXES = "3gp avi flv gif ivf m2ts m4v mkv mov mp4 mpeg mpg mts mxf nut ogv ts webm wmv y4m"
+VIDEO_SUFFIXES = frozenset("." + suffix for suffix in _SUFFIXES.split())
 
 
 def list_clips(path: str | Path) -> list[Path]:

@@ -102,6 +102,10 @@ class VideoSink:
         self.notes: list[str] = []
         self._output, self._crf = path, crf
         self._pixel_aspect = Fraction(1) if clip is None else clip.info.pixel_aspect
+        self._lossless = path.suffix.lower() == ".mkv"
+        if self._lossless and self._pixel_aspect != 1:
+            # The parts' container drops it, and FFV1, unlike H.264, has no place for it in the stream.
+            self.notes.append(f"pixels are not square ({self._pixel_aspect}): the .mkv does not say so")
         self._clock = Clock(clip, rate, self.notes)
         self._encoder: PartEncoder | None = None
         self._start = resume_at or 0
@@ -162,7 +166,7 @@ class VideoSink:
         encoder = PartEncoder(
             self._part,
             (width, height),
-            lossless=self._output.suffix.lower() == ".mkv",
+            lossless=self._lossless,
             crf=self._crf,
             rate=self._clock.rate,
             time_base=self._clock.time_base,
