@@ -131,12 +131,13 @@ class Session:
             losses.append(self.step(pool))
             self.seconds += time.process_time() - began
             bar.update()
-            if self.iteration % LOG_EVERY == 0 or self.iteration == last:
+            evaluated = self.iteration % self.recipe.evaluate_every == 0 or self.iteration == self.recipe.iterations
+            if self.iteration % LOG_EVERY == 0 or self.iteration == last or evaluated:
                 loss = float(torch.stack(losses).mean())
                 self._log({"loss": loss, "learning_rate": self.optimizer.param_groups[0]["lr"]})
                 bar.set_postfix(loss=f"{loss:.4f}")
                 losses = []
-            if self.iteration % self.recipe.evaluate_every == 0 or self.iteration == self.recipe.iterations:
+            if evaluated:
                 self.evaluate()
             if self.iteration % self.recipe.checkpoint_every == 0 or self.iteration == last:
                 self.checkpoint()

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.training import RECIPE, write_photos
+from workbench.errors import TrainingError
+from workbench.flow.warp import warp
+from workbench.train.data import Pool, draw, to_lr
+from workbench.train.recipe import Material, Stage
+
+STAGE = Stage(name="clips", iterations=1, batch=2, patch=16, frames=3)
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    folder = tmp_path_factory.mktemp("material")
+    return Pool([write_photos(folder / "photos")], folder / "cache")
+
+
+@settings(max_examples=5, deadline=None)
+@given(iteration=st.integers(0, 10**6), seed=st.integers(0, 100))
+def test_a_batch_depends_on_seed_and_iteration_only(pool: Pool, iteration: int, seed: int) -> None:
+    draw(pool, RECIPE.data, STAGE, seed + 1, iteration)
+    first, second = (draw(pool, RECIPE.data, STAGE, seed, iteration) for _ in range(2))
+    other = draw(pool, RECIPE.data, STAGE, seed, iteration + 1)
+    assert all(torch.equal(getattr(first, n), getattr(second, n)) for n in ("hr", "lr", "flow"))
+    assert not torch.equal(first.hr, other.hr)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_known_flow_fetches_each_pixel_from_where_it_was(pool: Pool, seed: int) -> None:
+    """Whatever the camera and the flips did."""
+    batch = draw(pool, Material(photos=1, still=0, noise=0, dis=0), STAGE, seed, 0)
+    fetched = warp(batch.hr[:, 0], batch.flow[:, 0])
+    inside = (..., slice(16, -16), slice(16, -16))
+    assert (fetched - batch.hr[:, 1])[inside].abs().mean() < 0.01
+
+
+def test_noise_is_in_the_low_resolution_frames_only(pool: Pool) -> None:
+    material = Material(photos=1, noise=1, sigma=5)
+    clean, noisy = draw(pool, replace(material, sigma=0), STAGE, 0, 0), draw(pool, material, STAGE, 0, 0)
+    assert torch.equal(clean.hr, noisy.hr)
+    assert 0 < (clean.lr - noisy.lr).std() < 5 * 2 / 255
+    assert (clean.lr - to_lr(clean.hr.flatten(0, 1)).unflatten(0, clean.hr.shape[:2])).abs().max() <= 1.01 / 255
+
+
+def test_low_resolution_frames_are_8_bit(pool: Pool) -> None:
+    levels = (draw(pool, RECIPE.data, STAGE, 0, 0).lr + 1) * 127.5
+    assert (levels - levels.round()).abs().max() < 1e-3
+
+
+def test_the_cache_is_used_again(pool: Pool, tmp_path: Path) -> None:
+    folder = write_photos(tmp_path / "photos", count=1)
+    first = Pool([folder], tmp_path / "cache")
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").iterdir()}
+    Pool([folder], tmp_path / "cache")
+    assert len(first.photos) == len(times) > 0
+    assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").iterdir()}
+
+
+def test_folders_without_material_and_too_small_material_are_errors(tmp_path: Path, pool: Pool) -> None:
+    with pytest.raises(TrainingError, match="no photos"):
+        Pool([tmp_path], tmp_path / "cache")
+    with pytest.raises(TrainingError, match="smaller than a training crop"):
+        draw(pool, RECIPE.data, replace(STAGE, patch=400), 0, 0)
