@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -53,10 +53,32 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of one safetensors file, on the CPU."""
+    check_whole(path)
+    return load_file(path)
+
+
+def check_whole(path: Path) -> None:
+    """Raises ModelError when a safetensors file is not one, or is cut short; reads its header only."""
     try:
-        return load_file(path)
+        with safe_open(path, "pt"):
+            pass
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} is corrupt or cut short ({error}); copy or download it again.") from error
+
+
+def check_names(path: Path, lacking: Collection[str], strange: Collection[str]) -> None:
+    """Raises ModelError unless the weights in ``path`` are just those that their config.json asks for."""
+    if lacking or strange:
+        counts = [_count(lacking, "missing"), _count(strange, "unknown")]
+        raise ModelError(
+            f"the weights in {path} are not those of its config.json: {', '.join(filter(None, counts))}. "
+            f"Copy or download both again."
+        )
+
+
+def _count(names: Collection[str], what: str) -> str:
+    shown = ", ".join(sorted(names)[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)} {what} ({shown})" if names else ""
 
 
 def weights_variant(folder: Path, stem: str) -> str | None:

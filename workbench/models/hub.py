@@ -100,7 +100,14 @@ def _more(hub_id: str, commit: str, patterns: Iterable[str]) -> None:
 def _download(hub_id: str, revision: str | None, patterns: Iterable[str]) -> Path:
     """Files of one snapshot, resumed where a download broke off; the cache's own when there is no network."""
     try:
-        return Path(huggingface_hub.snapshot_download(hub_id, revision=revision, allow_patterns=list(patterns)))
+        return Path(
+            huggingface_hub.snapshot_download(
+                hub_id,
+                revision=revision,
+                allow_patterns=list(patterns),
+                local_files_only=huggingface_hub.constants.HF_HUB_OFFLINE,
+            )
+        )
     except GatedRepoError as error:
         raise ModelError(
             f"{hub_id} on the hub is gated: accept its terms on its page, then log in with 'hf auth login'."
@@ -124,3 +131,13 @@ def _download(hub_id: str, revision: str | None, patterns: Iterable[str]) -> Pat
         raise ModelError(
             f"downloading {hub_id} failed ({type(error).__name__}: {error}); run again to resume it."
         ) from error
+
+
+def models_in_reach() -> dict[str, str]:
+    """Models that load without a network: the embedded one, and those in the hub's cache."""
+    found = {"embedded": str(EMBEDDED)} if EMBEDDED.is_dir() else {}
+    try:
+        cached = huggingface_hub.scan_cache_dir().repos
+    except huggingface_hub.errors.CacheNotFound:
+        return found
+    return found | {repo.repo_id: str(repo.repo_path) for repo in cached if repo.repo_type == "model"}

@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from workbench.errors import ModelError
-from workbench.models.folder import ModelFolder, no_weights, read_json, read_tensors, weights_variant
+from workbench.models.folder import ModelFolder, check_names, no_weights, read_json, read_tensors, weights_variant
 
 EMBEDS = "prompt_embeds"
 WEIGHTS = "model"
@@ -71,17 +71,18 @@ def empty_prompt_ids(tokenizer: Path, config: dict[str, Any]) -> list[int]:
     about = _optional(tokenizer / "tokenizer_config.json")
     # As transformers reads them: the special tokens' own file counts unless the configuration lists the added tokens.
     listed = {} if "added_tokens_decoder" in about else _optional(tokenizer / "special_tokens_map.json")
-    tokens = SPECIAL | {name: _text(values[name]) for values in (about, listed) for name in SPECIAL if values.get(name)}
-    known = _ids(tokenizer, about)
-    length = min(about.get("model_max_length") or 77, config.get("max_position_embeddings", 77))
     try:
+        tokens = SPECIAL | {k: _text(values[k]) for values in (about, listed) for k in SPECIAL if values.get(k)}
+        known = _ids(tokenizer, about)
         begin, end, pad = (known[tokens[name]] for name in ("bos_token", "eos_token", "pad_token"))
-    except KeyError as error:
+        length = min(about.get("model_max_length") or 77, config.get("max_position_embeddings", 77))
+        fits = max(begin, end, pad) < config.get("vocab_size", 49408)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
-            f"{tokenizer} does not say which id its token {error} has; expected it in tokenizer.json, vocab.json or "
-            f"tokenizer_config.json. Copy the tokenizer's JSON files again."
+            f"{tokenizer} does not give the ids of the begin, end and padding tokens ({error!r}); expected them in "
+            f"tokenizer.json, vocab.json or tokenizer_config.json. Copy the tokenizer's JSON files again."
         ) from error
-    if max(begin, end, pad) >= config.get("vocab_size", 49408):
+    if not fits:
         raise ModelError(f"{tokenizer} has ids beyond the text encoder's vocabulary; the two are of different models.")
     return [begin, end, *[pad] * (length - 2)]
 
@@ -95,23 +96,20 @@ def encode(ids: list[int], config: dict[str, Any], weights: Path) -> Tensor:
     from transformers import CLIPTextConfig, CLIPTextModel
 
     if config.get("model_type", "clip_text_model") not in ("clip_text_model", "clip"):
-        raise ModelError(f"{weights.parent} must be a CLIP text encoder, got {config['model_type']!r}.")
-    with init_empty_weights():
-        model = CLIPTextModel(CLIPTextConfig.from_dict(config)).eval()
-    wanted = set(model.state_dict())
+        raise ModelError(f"{weights.parent} must hold a CLIP text encoder, got {config['model_type']!r}.")
+    try:
+        with init_empty_weights():
+            model = CLIPTextModel(CLIPTextConfig.from_dict(config)).eval()
+    except Exception as error:  # a config.json can be wrong in as many ways as the class has arguments
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ModelError(f"{weights.parent / 'config.json'} is no text encoder's: {reason}. Copy it again.") from error
+    wanted = model.state_dict()
     prefix = PREFIX if any(name.startswith(PREFIX) for name in wanted) else ""
     bare = {name.removeprefix(PREFIX): tensor.float() for name, tensor in read_tensors(weights).items()}
     state = {prefix + name: tensor for name, tensor in bare.items() if name not in UNUSED}
-    lacking, strange = sorted(wanted - set(state)), sorted(set(state) - wanted)
-    if lacking or strange:
-        raise ModelError(
-            f"{weights} does not fit its config.json: it lacks {lacking[:3]} ({len(lacking)} in all) and has the "
-            f"unknown {strange[:3]} ({len(strange)}); copy or download the text encoder again."
-        )
-    try:
-        model.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise ModelError(f"{weights} does not fit its config.json ({' '.join(str(error).split())}).") from error
+    fitting = {name for name, tensor in state.items() if name in wanted and wanted[name].shape == tensor.shape}
+    check_names(weights, wanted.keys() - fitting, state.keys() - fitting)
+    model.load_state_dict(state, assign=True)
     return model(torch.tensor([ids])).last_hidden_state
 
 
