@@ -29,7 +29,9 @@ def chromium() -> str:
     """Path of a Chromium; raises FileNotFoundError saying how to get one."""
     path = system_chromium() or playwright_chromium()
     if path is None:
-        raise FileNotFoundError("no Chromium: install Debian's package 'chromium', or run 'playwright install chromium'")
+        raise FileNotFoundError(
+            "no Chromium: install Debian's package 'chromium', or run 'playwright install chromium'"
+        )
     return path
 
 

@@ -59,7 +59,21 @@ def test_a_clip_becomes_four_times_as_large_and_tells_how(clip, model, capsys):
 
 
 def test_every_setting_is_an_option(clip, model):
-    words = "--seed 3 --artg 0.5 --tpm off --flow none --flow-size input --attention-slicing --vae-slicing on".split()
+    words = [
+        "--seed",
+        "3",
+        "--artg",
+        "0.5",
+        "--tpm",
+        "off",
+        "--flow",
+        "none",
+        "--flow-size",
+        "input",
+        "--attention-slicing",
+        "--vae-slicing",
+        "on",
+    ]
     assert upscale(clip, "--model", model, "--frames", "0:1", *words) == 0
     assert json.loads(Path("clip_x4.mp4.json").read_text())["settings"] == {
         "steps": 1, "seed": 3, "artg": 0.5, "tpm": False, "flow": "none", "flow_size": "input",
@@ -161,9 +175,7 @@ def bad_inputs(tmp_path: Path, clip: Path) -> dict[str, tuple[object, str]]:
     }
 
 
-@pytest.mark.parametrize(
-    "name", ["missing", "zero bytes", "text", "truncated", "empty folder", "mixed sizes", "1x1"]
-)
+@pytest.mark.parametrize("name", ["missing", "zero bytes", "text", "truncated", "empty folder", "mixed sizes", "1x1"])
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, clip, model, capsys, name):
     source, word = bad_inputs(tmp_path, clip)[name]
     before = set(tmp_path.rglob("*"))

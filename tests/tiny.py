@@ -36,9 +36,7 @@ def tiny_models(seed: int = 0, **properties: object) -> Models:
         attention_head_dim=4,
         norm_num_groups=4,
     )
-    controlnet = ControlNetModel.from_unet(
-        unet, conditioning_channels=3, conditioning_embedding_out_channels=(4, 8, 8)
-    )
+    controlnet = ControlNetModel.from_unet(unet, conditioning_channels=3, conditioning_embedding_out_channels=(4, 8, 8))
     vae = TemporalAutoencoderTiny(
         encoder_block_out_channels=(6, 8, 8), decoder_block_out_channels=(8, 8, 6), scaling_factor=1.0
     )
