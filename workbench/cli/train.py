@@ -1,0 +1,46 @@
+"""``workbench train``: the recipe that made the embedded model, on any photos and clips."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """\
+examples:
+  python -m workbench.train.material material            gather the free material the embedded model was made from
+  workbench train embedded --data material/train --heldout material/heldout --out run
+  workbench train my.toml --data photos clips --out run  your own recipe; run again to go on after a stop
+  accelerate launch -m workbench train published_width --data photos clips --out run --device cuda
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EXAMPLES
+    parser.add_argument("config", help="a TOML recipe, or the name of a shipped one: embedded, published_width")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of photos and clips")
+    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints, curve, log and the model")
+    parser.add_argument("--heldout", type=Path, default=None, help="folder of clips to evaluate on as it goes")
+    parser.add_argument("--warm-start", type=Path, default=None, help="a model folder to begin from")
+    parser.add_argument("--restart", action="store_true", help="begin anew instead of going on from the checkpoint")
+    parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
+    parser.add_argument("--precision", default="no", choices=("no", "fp16", "bf16"), help="mixed precision")
+    parser.add_argument("--share", type=float, default=1.0, help="share of every stage's iterations, such as 0.05")
+
+
+def run(args: argparse.Namespace) -> int:
+    from workbench.train.run import train
+
+    shipped = Path(__file__).parent.parent / "train" / "configs" / f"{args.config}.toml"
+    model = train(
+        shipped if shipped.is_file() else args.config,
+        args.data,
+        args.out,
+        heldout=args.heldout,
+        warm_start=args.warm_start,
+        resume=not args.restart,
+        device=args.device,
+        precision=args.precision,
+        share=args.share,
+    )
+    print(f"{model}: a model folder; use it with --model {model}")
+    return 0
