@@ -1,0 +1,241 @@
+"""Measures a model against the bars set for the embedded one.
+
+    python -m workbench.train.bars HELDOUT_FOLDER [--model FOLDER] [--frames 12] [--side 384]
+
+Each bar is a ``Row``: what was measured, where, the value, the bar, and whether it was reached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor, nn
+
+from workbench.models.load import load_models
+from workbench.models.models import Models
+from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.settings import Settings
+from workbench.trace.trace import Trace
+from workbench.train.data import PICTURES
+from workbench.train.evaluate import Clip, bicubic, make_clip, measure, open_clips, pan, run, to_range
+
+ON = Settings()
+STABLE_FRAMES = 300
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement. ``at_least``: whether ``bar`` is a lower limit; ``bar`` None: stated, no limit."""
+
+    what: str
+    where: str
+    value: float
+    bar: float | None = None
+    at_least: bool = True
+
+    @property
+    def reached(self) -> bool | None:
+        if self.bar is None:
+            return None
+        return self.value >= self.bar if self.at_least else self.value <= self.bar
+
+    def __str__(self) -> str:
+        limit = "" if self.bar is None else f"{'>=' if self.at_least else '<='} {self.bar:g}"
+        verdict = {True: "reached", False: "missed", None: ""}[self.reached]
+        return f"| {self.what} | {self.where} | {self.value:.4g} | {limit} | {verdict} |"
+
+
+def quality(models: Models, clips: Sequence[Clip]) -> Iterator[Row]:
+    """Bar 1: better than bicubic, and than bicubic with two back-projections."""
+    gains: dict[str, list[float]] = {"psnr": [], "haarpsi": []}
+    for clip in clips:
+        ours, plain = measure(run(models, clip, ON), clip), measure(bicubic(clip), clip)
+        projected = measure(bicubic(clip, 2), clip)
+        for name in gains:
+            gains[name].append(ours[name] - plain[name])
+        yield Row("PSNR-Y over bicubic, dB", clip.name, gains["psnr"][-1], 1.0)
+        yield Row("PSNR-Y over 2 back-projections, dB", clip.name, ours["psnr"] - projected["psnr"], 0.5)
+        yield Row("HaarPSI over bicubic", clip.name, gains["haarpsi"][-1], 0.045)
+        yield Row("SSIM over bicubic", clip.name, ours["ssim"] - plain["ssim"], 0.007)
+    yield Row("PSNR-Y over bicubic, dB", "average", mean(gains["psnr"]), 1.7)
+    yield Row("HaarPSI over bicubic", "average", mean(gains["haarpsi"]), 0.065)
+
+
+def steps(models: Models, clips: Sequence[Clip]) -> Iterator[Row]:
+    """Bar 2: what four steps add to one, and how much x0 changes from step to step."""
+    for clip in clips:
+        one, four = (measure(run(models, clip, ON.but(steps=n)), clip) for n in (1, 4))
+        yield Row("PSNR-Y of 4 steps over 1, dB", clip.name, four["psnr"] - one["psnr"], -0.05)
+        yield Row("HaarPSI of 4 steps over 1", clip.name, four["haarpsi"] - one["haarpsi"], 0.0)
+        trace = Trace("x0")
+        frames = [((f + 1) * 127.5).round().byte().permute(1, 2, 0).numpy() for f in clip.lr[:2]]
+        for _ in Pipeline(models).stream(frames, ON, trace=trace):
+            pass
+        x0 = trace["x0", 1]
+        change = (x0[1:] - x0[:-1]).abs().mean((1, 2, 3)) / x0.std()
+        for k, value in enumerate(change.tolist()):
+            yield Row(f"x0 changes, step {k + 1} to {k + 2}, of its deviation", clip.name, value)
+
+
+def guidance(models: Models, clips: Sequence[Clip], photo: Tensor, side: int, frames: int) -> Iterator[Row]:
+    """Bars 3 and 4: flicker and PSNR with ARTG against without, with TPM against without, clean and noisy."""
+    ratios = []
+    pans = {
+        sigma: pan(f"pan, noise {sigma}" if sigma else "pan", photo, frames, side, sigma=sigma) for sigma in (0, 2, 4)
+    }
+    noisy = [c for s in (2, 4) for c in (pans[s], *(make_noisy(clip, s) for clip in clips))]
+    for clip in (pans[0], *clips, *noisy):
+        on = measure(run(models, clip, ON), clip)
+        off = measure(run(models, clip, ON.but(artg=0)), clip)
+        ratio = on["flicker"] / off["flicker"]
+        bar = 0.75 if clip is pans[0] else 0.9 if clip in noisy else 1.0
+        if clip in clips:
+            ratios.append(ratio)
+        yield Row("flicker, ARTG on / off", clip.name, ratio, bar, at_least=False)
+        yield Row("PSNR-Y, ARTG on - off, dB", clip.name, on["psnr"] - off["psnr"], 0.0)
+        without = measure(run(models, clip, ON.but(tpm=False)), clip)
+        yield Row("flicker, TPM on / off", clip.name, on["flicker"] / without["flicker"], 1.0, at_least=False)
+        yield Row("PSNR-Y, TPM on - off, dB", clip.name, on["psnr"] - without["psnr"], 0.0)
+        own = measure(run_with_own_features(models, clip), clip)
+        yield Row("flicker, TPM on / its own features instead", clip.name, on["flicker"] / own["flicker"])
+        yield Row("PSNR-Y, TPM on - its own features instead, dB", clip.name, on["psnr"] - own["psnr"])
+        if models.properties.back_projection and clip in noisy:
+            plain = replace(models, properties=replace(models.properties, back_projection=0.0))
+            bare = measure(run(plain, clip, ON), clip)
+            yield Row(
+                "flicker with back-projection / without",
+                clip.name,
+                on["flicker"] / bare["flicker"],
+                1.0,
+                at_least=False,
+            )
+    yield Row("flicker, ARTG on / off", "average of clips", mean(ratios), 0.95, at_least=False)
+
+
+def make_noisy(clip: Clip, sigma: float) -> Clip:
+    """The clip with noise on its LR frames; motion and truth stay those of the clean one."""
+    return make_clip(f"{clip.name}, noise {sigma:g}", clip.hr, motion=clip.motion, sigma=sigma)
+
+
+def run_with_own_features(models: Models, clip: Clip) -> Tensor:
+    """The control for TPM: each block is given the current frame's pooled features in place of the previous ones."""
+    trace, current = Trace(), {}
+
+    def remember(value: Tensor, frame: int, step: int | None) -> Tensor:
+        current["features"] = value
+        return value
+
+    def replaced(value: Tensor, frame: int, step: int | None) -> Tensor:
+        return current["features"]
+
+    frames = [((f + 1) * 127.5).round().byte().permute(1, 2, 0).numpy() for f in clip.lr]
+    with trace.edit("tpm.*.current", remember), trace.edit("tpm.*.previous", replaced):
+        outputs = [output.frame for output in Pipeline(models).stream(frames, ON, trace=trace)]
+    return torch.stack([(o * 255).round() / 255 for o in outputs])
+
+
+def stability(models: Models, clip: Clip) -> Iterator[Row]:
+    """Bar 5: 300 frames (the clip forth and back), then content that tempts a network to invent."""
+    order = [*range(len(clip.hr)), *range(len(clip.hr) - 2, 0, -1)]
+    order = (order * (STABLE_FRAMES // len(order) + 1))[:STABLE_FRAMES]
+    long = make_clip(clip.name, clip.hr[order], motion=[clip.motion[0]] * (STABLE_FRAMES - 1))
+    ours, plain, truth = run(models, long, ON), bicubic(long), (long.hr + 1) / 2
+    drift = 255 * (ours.mean((2, 3)) - plain.mean((2, 3))).abs().max()
+    yield Row(
+        f"mean colour against bicubic over {STABLE_FRAMES} frames, levels", clip.name, float(drift), 1.0, at_least=False
+    )
+    error = -10 * (ours - truth).square().mean((1, 2, 3)).log10()
+    yield Row(
+        "PSNR, last 50 frames against 10-60, dB", clip.name, float(error[-50:].mean() - error[10:60].mean()), -0.2
+    )
+    for name, hr in contents().items():
+        still = make_clip(name, hr, motion=[])
+        result, smooth, true = run(models, still, ON)[-1], bicubic(still)[-1], (hr[-1] + 1) / 2
+        worst = [float(255 * (p - true).abs().amax()) for p in (result, smooth)]
+        yield Row("largest error, levels (bicubic's beside it)", name, worst[0])
+        yield Row("largest error of bicubic, levels", name, worst[1])
+        psnr = [float(-10 * (p - true).square().mean().clamp(min=1e-10).log10()) for p in (result, smooth)]
+        yield Row("PSNR over bicubic, dB", name, psnr[0] - psnr[1], -0.1)
+
+
+def contents(side: int = 128, frames: int = 6) -> dict[str, Tensor]:
+    """Still clips (T, 3, H, W) in [-1, 1]: flat, dark, noisy and text."""
+    random = np.random.default_rng(0)
+    flat = np.full((side, side, 3), (200, 90, 40), np.uint8)
+    dark = random.integers(0, 12, (side // 8, side // 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    noisy = (128 + 30 * random.standard_normal((side, side, 3))).clip(0, 255).astype(np.uint8)
+    page = Image.new("RGB", (side, side), "white")
+    for line in range(0, side, 24):
+        ImageDraw.Draw(page).text((4, line + 4), "Sphinx of quartz 0123", fill="black", font_size=16)
+    pictures = {"flat": flat, "dark": dark, "noisy": noisy, "text": np.asarray(page)}
+    return {name: to_range(picture[None]).expand(frames, -1, -1, -1) for name, picture in pictures.items()}
+
+
+@torch.no_grad()
+def speed(models: Models) -> Iterator[Row]:
+    """Bar 6: a 320x180 frame against one 64 -> 64 convolution over 1280x720, in turns, the fastest of each."""
+    layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    picture = torch.randn(1, 64, 720, 1280).to(memory_format=torch.channels_last)
+    random = np.random.default_rng(0)
+    coarse = Image.fromarray(random.integers(0, 256, (24, 40, 3), dtype=np.uint8)).resize((324, 184))
+    frames = [np.asarray(coarse)[k : k + 180, k : k + 320] for k in range(4)]
+    convolution, frame = [], []
+    state = None
+    for image in frames:
+        began = time.perf_counter()
+        layer(picture)
+        convolution.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        _, state = Pipeline(models).step(image, state, ON)
+        frame.append(time.perf_counter() - began)
+    yield Row("seconds per 320x180 -> 1280x720 frame", f"{torch.get_num_threads()} thread(s)", min(frame[1:]))
+    yield Row("seconds per 64 -> 64 convolution, 1280x720", f"{torch.get_num_threads()} thread(s)", min(convolution))
+    yield Row(
+        "frame / convolution",
+        f"{torch.get_num_threads()} thread(s)",
+        min(frame[1:]) / min(convolution),
+        3.0,
+        at_least=False,
+    )
+
+
+def all_bars(models: Models, folder: Path, frames: int, side: int) -> Iterator[Row]:
+    """Every bar; ``folder`` holds the held-out clips and photos."""
+    clips = open_clips(folder, frames, side)
+    photos = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+    photo = to_range(np.asarray(Image.open(photos[0]).convert("RGB").reduce(2))[None])[0]
+    yield from speed(models)
+    yield from quality(models, clips)
+    yield from steps(models, clips)
+    yield from guidance(models, clips, photo, min(side, 256), frames)
+    small = min(clips, key=lambda clip: clip.hr[0].numel())
+    yield from stability(models, small)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Measures a model against the bars set for the embedded one.")
+    parser.add_argument("heldout", type=Path, help="folder of clips and photos that were not trained on")
+    parser.add_argument("--model", default=None, help="model folder (default: the embedded model)")
+    parser.add_argument("--frames", type=int, default=12)
+    parser.add_argument(
+        "--side", type=int, default=384, help="the middle of each clip, at most this many pixels a side"
+    )
+    given = parser.parse_args(arguments)
+    models = load_models(given.model, device=torch.device("cpu"))
+    sys.stdout.write("| measured | on | value | bar | |\n|---|---|---|---|---|\n")
+    for row in all_bars(models, given.heldout, given.frames, given.side):
+        sys.stdout.write(f"{row}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
