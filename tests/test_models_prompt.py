@@ -69,6 +69,7 @@ def test_tokens_are_those_of_the_real_tokenizer(folder, pad, place):
         ids = {"!": 0, "?": 30, "<|startoftext|>": 516, "<|endoftext|>": 517}
         listed = {str(i): {**token, "content": text, "special": True} for text, i in ids.items()}
         edit_json(tokenizer / "tokenizer_config.json", added_tokens_decoder=listed)
+    (tokenizer / "merges.txt").write_text("#version: 0.2\ni n\n")  # older tokenizers do not start without it
     real = CLIPTokenizer.from_pretrained(tokenizer)
     assert empty_prompt_ids(tokenizer, CONFIG) == real("", padding="max_length", max_length=77).input_ids
 

@@ -147,12 +147,12 @@ def test_resuming_at_zero_starts_anew(clip: Clip, tmp_path: Path) -> None:
 def test_what_cannot_be_resumed_is_refused(clip: Clip, tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     run(path, clip, None, 5)
-    with pytest.raises(OutputError, match="cannot resume at frame 6: .* holds 5 frames"):
+    with pytest.raises(OutputError, match=r"cannot resume at frame 6: .* holds 5 frames"):
         ClipWriter(path, clip, resume_at=6)
     with pytest.raises(OutputError, match="choose one"):
         ClipWriter(path, clip, resume_at=5, overwrite=True)
     with (
-        pytest.raises(OutputError, match="64x48.* cannot be continued with h264 32x32"),
+        pytest.raises(OutputError, match=r"64x48.* cannot be continued with h264 32x32"),
         ClipWriter(path, clip, resume_at=5) as writer,
     ):
         writer.write(np.zeros((32, 32, 3), np.uint8))

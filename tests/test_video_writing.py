@@ -175,13 +175,12 @@ def test_sound_that_cannot_be_carried_costs_the_sound_only(tmp_path: Path) -> No
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_an_exception_leaves_a_finished_output(name: str, stop: type[BaseException], tmp_path: Path) -> None:
     clip = open_clip(np.stack(pictures(8)), fps=25)
-    writer = None
-    with pytest.raises(stop), ClipWriter(tmp_path / name, clip) as writer:
+    writer = ClipWriter(tmp_path / name, clip)
+    with pytest.raises(stop), writer:
         for frame in clip:
             if frame.index == 5:
                 raise stop
             writer.write(frame)
-    assert writer is not None
     assert writer.frames_written == 5
     assert len(list(open_clip(tmp_path / name))) == 5
     assert [path.name for path in tmp_path.iterdir()] == [name]

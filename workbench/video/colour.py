@@ -14,7 +14,10 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from workbench.video.orientation import Orientation, from_display_matrix
 
-_FLAGS = int(Interpolation.BICUBIC) | 0x40000 | 0x2000  # SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT (named from PyAV 17 on)
+# libswscale's flags for exact rounding and interpolated chroma; PyAV names them from version 18 on.
+_ACCURATE_RND, _FULL_CHR_H_INT, _FULL_CHR_H_INP = 0x40000, 0x2000, 0x4000
+_TO_RGB = int(Interpolation.BICUBIC) | _ACCURATE_RND | _FULL_CHR_H_INT
+_TO_YUV = int(Interpolation.BICUBIC) | _ACCURATE_RND | _FULL_CHR_H_INP
 
 # AVColorSpace (ITU-T H.273 matrix coefficients) -> name
 _MATRICES = {0: "rgb", 1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
@@ -23,7 +26,7 @@ _SWS = {
     "bt601": Colorspace.ITU601,
     "fcc": Colorspace.FCC,
     "smpte240m": Colorspace.SMPTE240M,
-    "bt2020": 9,  # Colorspace.BT2020, named from PyAV 16 on
+    "bt2020": 9,  # Colorspace.BT2020, named from PyAV 18 on
 }
 _KR_KB = {
     "bt709": (0.2126, 0.0722),
@@ -140,8 +143,6 @@ class Converter:
             grey = grey / top if colour.full_range else (grey / 256 - 16) / 219
             return _as_uint16(np.repeat(grey[..., None], 3, axis=2)), None
         planes = self._reformat(frame, "yuva444p16le" if colour.alpha else "yuv444p16le")
-        if planes.ndim == 3 and planes.shape[0] in (3, 4) and planes.shape[1:] == (frame.height, frame.width):
-            planes = np.moveaxis(planes, 0, -1)  # older PyAV: planes first
         rgb = _as_uint16(_yuv_to_rgb(planes[..., :3].astype(np.float32), top, colour))
         alpha = None
         if colour.alpha:
@@ -159,7 +160,7 @@ class Converter:
                 tags["dst_colorspace"] = tags["src_colorspace"]
         if frame.format.name == pixel_format:
             return frame.to_ndarray()
-        converted = self._reformatter.reformat(frame, format=pixel_format, interpolation=_FLAGS, **tags)
+        converted = self._reformatter.reformat(frame, format=pixel_format, interpolation=_TO_RGB, **tags)
         return converted.to_ndarray()
 
 
@@ -194,8 +195,8 @@ def to_yuv420(image: np.ndarray, reformatter: VideoReformatter) -> av.VideoFrame
     return reformatter.reformat(
         av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24"),
         format="yuv420p",
-        dst_colorspace=int(Colorspace.ITU709),
-        src_color_range=int(ColorRange.JPEG),
-        dst_color_range=int(ColorRange.MPEG),
-        interpolation=int(Interpolation.BICUBIC) | 0x40000 | 0x4000,  # ACCURATE_RND | FULL_CHR_H_INP
+        dst_colorspace=Colorspace.ITU709,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.MPEG,
+        interpolation=_TO_YUV,
     )

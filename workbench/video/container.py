@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Disposition
 
 from workbench.errors import InputError
 
@@ -43,9 +44,8 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
     """The first video stream that is not cover art. Raises InputError where there is none."""
-    attached_picture = 0x400
     for stream in container.streams.video:
-        if not int(stream.disposition) & attached_picture and stream.codec_context is not None:
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
             return stream
     if container.streams.audio:
         raise InputError(f"{path} holds sound but no video")
