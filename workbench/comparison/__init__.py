@@ -1,16 +1,19 @@
 """Is it better, and at what cost: several upscalers over the same frames."""
 
 from workbench.comparison.comparison import Comparison, Summary
+from workbench.comparison.evaluation import Evaluation, evaluate
 from workbench.comparison.run import compare
 from workbench.comparison.upscalers import ImageModel, Interpolation, PipelineUpscaler, Upscaler, upscaler
 
 __all__ = [
     "Comparison",
+    "Evaluation",
     "ImageModel",
     "Interpolation",
     "PipelineUpscaler",
     "Summary",
     "Upscaler",
     "compare",
+    "evaluate",
     "upscaler",
 ]

@@ -125,15 +125,8 @@ class Comparison:
         return f"{significant(summary.mean)} ({significant(summary.difference, sign=True)}{'*' * summary.certain})"
 
     def __str__(self) -> str:
-        rows = self.rows()
-        widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-        lines = [
-            "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True)))
-            for row in rows
-        ]
-        lines.insert(1, "─" * len(lines[0]))
         note = f"{self.frames} frames of {self.about['clip']['name']}. In brackets: difference to the first row; "
-        return "\n".join([*(line.rstrip() for line in lines), note + "* where its 95 % interval leaves out 0."])
+        return f"{aligned(self.rows())}\n{note}* where its 95 % interval leaves out 0."
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """All numbers as JSON text, also written to ``path``; infinite values as words."""
@@ -187,6 +180,16 @@ class Comparison:
         from workbench.comparison.report import write_report
 
         return write_report(self, Path(path))
+
+
+def aligned(rows: list[list[str]], *, left: int = 1) -> str:
+    """A table for the terminal: the first ``left`` cells of each row to the left, a rule below the first row."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = [
+        "  ".join(c.ljust(w) if k < left else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
+    return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])
 
 
 def significant(value: float, *, sign: bool = False) -> str:

@@ -1,0 +1,118 @@
+"""``workbench compare``: settings and upscalers on one clip."""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+from workbench.cli.options import add_model, add_settings, parse_setting, settings_from
+from workbench.errors import SettingsError
+from workbench.pipeline.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("clip", type=Path, help="a video file or a folder of frames")
+    add_columns(parser)
+    parser.add_argument("--reference", type=Path, help="the same clip four times as large, for metrics that need it")
+    parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write one self-contained HTML page")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write all numbers as CSV")
+    parser.epilog = "Example: workbench compare clip.mp4 --vary steps=1,2,4 --vary tpm=on,off --report report.html"
+    add_settings(parser)
+    add_model(parser)
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """What is compared, by which metrics, and where it is kept."""
+    parser.add_argument(
+        "--vary", action="append", default=[], metavar="SETTING=A,B,...", help="one row per value; all combinations"
+    )
+    parser.add_argument(
+        "--against",
+        default="bicubic",
+        metavar="A,B,...",
+        help="bicubic, lanczos, files of single-image models; or none",
+    )
+    parser.add_argument("--no-pipeline", action="store_true", help="only what stands in --against")
+    parser.add_argument("--metrics", metavar="A,B,...", help="names, 'all' that can be had, or 'list' to show them")
+    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="keep everything here, and go on from it")
+
+
+def run(args: argparse.Namespace) -> int:
+    from workbench.comparison import compare
+    from workbench.video import open_clip
+
+    if args.metrics == "list":
+        return list_metrics()
+    clip, reference = open_clip(args.clip), None if args.reference is None else open_clip(args.reference)
+    result = compare(
+        None if args.no_pipeline else load(args),
+        clip[: args.frames],
+        *([] if args.no_pipeline else varied(settings_from(args), args.vary)),
+        reference=reference,
+        metrics=metric_names(args.metrics, with_reference=reference is not None),
+        against=other_columns(args.against),
+        resume=args.resume,
+        on_frame=lambda done: print(f"\rframe {done}", end="", flush=True),
+    )
+    print(f"\r{result}")
+    for path, write in ((args.json, result.to_json), (args.csv, result.to_csv), (args.report, result.report)):
+        if path is not None:
+            write(path)
+            print(f"wrote {path}")
+    return 0
+
+
+def load(args: argparse.Namespace):
+    """The pipeline that the model options ask for."""
+    from workbench.pipeline.load import load_pipeline
+
+    return load_pipeline(args.model, device=args.device, dtype=args.dtype, revision=args.revision)
+
+
+def varied(base: Settings, choices: list[str]) -> list[Settings]:
+    """``["steps=1,2", "tpm=on,off"]`` -> the four settings, the first named varying slowest."""
+    axes = []
+    for choice in choices:
+        name, equals, values = choice.partition("=")
+        if not (equals and values):
+            raise SettingsError(f"--vary takes SETTING=A,B,..., for example steps=1,2,4; got {choice!r}.")
+        name = name.strip().replace("-", "_")
+        axes.append([(name, parse_setting(name, value.strip())) for value in values.split(",")])
+    return [base.but(**dict(combination)) for combination in product(*axes)]
+
+
+def other_columns(text: str) -> list[str]:
+    return [] if text == "none" else [word.strip() for word in text.split(",") if word.strip()]
+
+
+def metric_names(text: str | None, *, with_reference: bool) -> list[str] | None:
+    """``all``: those that can be had here; what cannot is said, with the reason."""
+    from workbench.metrics import METRICS
+
+    if text is None:
+        return None
+    if text != "all":
+        return [word.strip() for word in text.split(",") if word.strip()]
+    names = []
+    for metric in METRICS.values():
+        if metric.needs_reference and not with_reference:
+            continue
+        if metric.unavailable is None:
+            names.append(metric.name)
+        else:
+            print(f"without {metric.name}: {metric.unavailable}")
+    return names
+
+
+def list_metrics() -> int:
+    from workbench.metrics import METRICS
+
+    for metric in METRICS.values():
+        way = "higher" if metric.higher_is_better else "lower"
+        needs = "with reference" if metric.needs_reference else "no reference"
+        missing = metric.unavailable
+        print(f"{metric.name:14} {way} is better, {needs:14}  {metric.source}{f'  [{missing}]' if missing else ''}")
+    return 0
