@@ -1,0 +1,14 @@
+"""Figures of a run, drawn from a ``Trace`` (live or loaded), outputs, or plain values; no model is needed.
+
+Each function returns a matplotlib Figure that fits a two-column page, with a caption that says what to look for.
+Panels of one kind share one scale, colour maps are perceptually uniform and safe for colour-blind readers.
+"""
+
+from workbench.views.plots.guidance import artg
+from workbench.views.plots.motion import flow
+from workbench.views.plots.pictures import difference, frames
+from workbench.views.plots.series import compare, curves, timeline
+from workbench.views.plots.steps import denoising, x0
+from workbench.views.plots.temporal import tpm
+
+__all__ = ["artg", "compare", "curves", "denoising", "difference", "flow", "frames", "timeline", "tpm", "x0"]

@@ -1,0 +1,65 @@
+"""ARTG: what the ControlNet adds to the UNet, by level and step."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from workbench.errors import TraceError
+from workbench.trace.trace import Trace
+from workbench.views.plots.style import colour_bar, from_zero, grid, heat, new_figure, parts, strength, styled
+
+MOST_NUMBERS = 8  # steps up to which the cells carry their number
+
+
+@styled
+def artg(trace: Trace, frame: int) -> Figure:
+    """Root mean square of every residual at every step, and where it lies at the last step.
+
+    Needs ``artg.*``. Levels are the UNet's skip connections, finest first, and its middle.
+    """
+    names = [name for name in trace.names if name.startswith(("artg.down.", "artg.mid")) and (name, frame) in trace]
+    if not names:
+        raise TraceError(f"frame {frame} holds no ARTG residuals; record 'artg.*', with settings.artg above 0.")
+    residuals = {name.removeprefix("artg."): trace[name, frame].float() for name in names}  # (steps, C, y, x)
+    energy = torch.stack([value.square().mean((1, 2, 3)).sqrt() for value in residuals.values()])  # (levels, steps)
+    shown = _one_a_resolution(residuals)
+    limits = from_zero([strength(value[-1]) for value in shown.values()])
+    figure = new_figure(
+        max(2.6, 0.22 * len(names) + 1.2),
+        f"Frame {frame}: strength (root mean square, RMS) of the residuals that ARTG adds, by level and step (left), "
+        "and where they act at the last step (right, one scale). Strong early steps fix the layout, strong late ones "
+        "the detail; maps should follow edges and moving things.",
+    )
+    left, right = parts(figure, 1, 2, width_ratios=(1, 1.25))
+    axes = left.subplots()
+    levels, steps = energy.shape
+    heat(axes, energy, from_zero([energy]), aspect="auto")
+    axes.set(xlabel="step", ylabel="level", yticks=range(levels), xticks=range(steps))
+    axes.set_yticklabels(list(residuals))
+    axes.set_xticklabels([str(step + 1) for step in range(steps)])
+    if steps <= MOST_NUMBERS:
+        _write_numbers(axes, energy.numpy())
+    colour_bar(left, axes, "RMS", from_zero([energy]))
+    columns = min(2, len(shown))
+    panels = grid(right, -(-len(shown) // columns), columns, used=len(shown))
+    for panel, (name, value) in zip(panels.flat, shown.items(), strict=False):
+        heat(panel, strength(value[-1]), limits, f"{name}, {value.shape[-1]}x{value.shape[-2]}")
+    colour_bar(right, panels, "RMS over channels", limits)
+    return figure
+
+
+def _one_a_resolution(residuals: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The last residual of each size, and the middle: one map a scale tells where it acts."""
+    by_size = {tuple(value.shape[-2:]): name for name, value in residuals.items() if name != "mid"}
+    names = [*by_size.values(), *(["mid"] if "mid" in residuals else [])]
+    return {name: residuals[name] for name in names[:6]}
+
+
+def _write_numbers(axes: Axes, values: np.ndarray) -> None:
+    for (row, column), value in np.ndenumerate(values):
+        colour = "black" if value > 0.6 * values.max() else "white"
+        axes.text(column, row, f"{value:.2g}", ha="center", va="center", color=colour, fontsize=6)

@@ -1,0 +1,106 @@
+"""Optical flow: colours, arrows, magnitude, and what warping along it gets wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from skimage.color import lab2rgb
+from torch import Tensor
+
+from workbench.trace.trace import Trace
+from workbench.views.plots.style import (
+    ERRORS,
+    WIDTH,
+    bare,
+    colour_bar,
+    from_zero,
+    grid,
+    heat,
+    new_figure,
+    picture,
+    styled,
+)
+
+STILL, FAR = (95.0, 0.0), (62.0, 55.0)  # CIELAB lightness and chroma: no motion, and the largest one
+ARROWS = 18  # across the picture
+
+
+@styled
+def flow(trace: Trace, frame: int) -> Figure:
+    """Flow of a frame as arrows, colours and magnitude, and the error of the previous output warped along it.
+
+    Needs ``flow``, ``warped`` and ``frame``; shows ``occlusion`` where it was recorded.
+    """
+    output = trace["frame", frame].float()  # (3, H, W)
+    _, height, width = output.shape
+    field = trace["flow", frame].float()[:, :height, :width]
+    error = (trace.image("warped", frame) - output).abs().mean(0)
+    length = field.norm(dim=0)
+    most = float(length.max())
+    figure = new_figure(
+        0.92 * WIDTH * height / width + 1.2,
+        f"Frame {frame}: where in the previous frame each pixel comes from (arrows point there; the wheel gives the "
+        f"direction, its rim is {most:.1f} output pixels). The warped previous output should be wrong only where "
+        "something was uncovered or the flow is wrong (bright in the last panel).",
+    )
+    axes = grid(figure, 2, 2)
+    picture(axes[0, 0], output, "frame, and flow as arrows")
+    _arrows(axes[0, 0], field)
+    axes[0, 1].imshow(flow_colours(field, most))
+    axes[0, 1].set_title("direction and size")
+    _wheel(axes[0, 1])
+    heat(axes[1, 0], length, from_zero([length]), "magnitude")
+    colour_bar(figure, axes[1, 0], "output pixels", from_zero([length]))
+    heat(axes[1, 1], error, from_zero([error]), "warped previous output - frame", ERRORS)
+    colour_bar(figure, axes[1, 1], "mean |difference|", from_zero([error]), ERRORS)
+    if ("occlusion", frame) in trace:
+        mask = trace["occlusion", frame][0, :height, :width].float().numpy()
+        if mask.any() and not mask.all():
+            axes[1, 1].contour(mask, levels=[0.5], colors="#56B4E9", linewidths=0.7)
+        axes[1, 1].set_title("warped previous output - frame; outlined: occluded")
+    return figure
+
+
+def flow_colours(field: Tensor, most: float) -> np.ndarray:
+    """(2, H, W) -> (H, W, 3) in [0, 1]: hue is the direction, depth of colour the length as a share of ``most``.
+
+    Hues lie on a circle in CIELAB, so that equal turns look equally different; no motion is near white.
+    """
+    x, y = field.double().numpy()
+    share = np.clip(np.hypot(x, y) / (most or 1.0), 0, 1)
+    angle = np.arctan2(y, x)
+    lightness, chroma = (still + share * (far - still) for still, far in zip(STILL, FAR, strict=True))
+    return lab2rgb(np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=-1)).clip(0, 1)
+
+
+def _wheel(axes: Axes) -> None:
+    """The legend of directions, in a corner."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 101), torch.linspace(-1, 1, 101), indexing="ij")
+    colours = flow_colours(torch.stack([x, y]), 1.0)
+    round_ = (x.square() + y.square() <= 1).double().numpy()
+    legend = axes.inset_axes((0.78, 0.02, 0.2, 0.3))
+    legend.imshow(np.dstack([colours, round_]))
+    bare(legend)
+    legend.patch.set_alpha(0)
+
+
+def _arrows(axes: Axes, field: Tensor) -> None:
+    _, height, width = field.shape
+    apart = max(4, width // ARROWS)
+    rows, columns = torch.arange(apart // 2, height, apart), torch.arange(apart // 2, width, apart)
+    x, y = field[:, rows][:, :, columns].numpy()
+    longest = float(np.hypot(x, y).max()) or 1.0
+    axes.quiver(
+        *np.meshgrid(columns.numpy(), rows.numpy()),
+        x,
+        y,
+        angles="xy",
+        scale_units="xy",
+        scale=longest / apart,
+        color="white",
+        edgecolor="black",
+        linewidth=0.3,
+        width=0.004,
+    )
