@@ -4,9 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from workbench.models.autoencoder import TemporalAutoencoderTiny
 from workbench.models.slicing import decode_in_strips, memory_in_strips, strips
+from workbench.pipeline.live import LiveBytes, without_data
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +58,27 @@ def test_strips_cover_every_row_once_on_pooling_bounds(quarters, halo, rows):
         assert start - strip.outer.start >= min(halo, start)
         assert strip.outer.stop - stop >= min(halo, height - stop)
     assert covered == list(range(height))
+
+
+def live_peak(run) -> int:
+    """Bytes of tensors alive at once at 1280x720 and the published width, counted without computing anything."""
+    fake, live = FakeTensorMode(), LiveBytes()
+    vae = without_data(TemporalAutoencoderTiny().eval().requires_grad_(False), fake)
+    with torch.no_grad(), fake:
+        latent, warped = torch.empty(1, 4, 180, 320), torch.empty(1, 3, 720, 1280)
+        memory = vae.temporal_memory(warped)
+        with live:
+            run(vae, latent, warped, memory)
+    return live.peak
+
+
+@pytest.mark.parametrize("temporal", [False, True])
+def test_strips_need_less_than_40_percent_of_the_decoders_memory(temporal):
+    whole = live_peak(lambda vae, latent, _, memory: vae.decode(latent, memory if temporal else None))
+    sliced = live_peak(lambda vae, latent, _, memory: decode_in_strips(vae, latent, memory if temporal else None))
+    assert sliced < 0.4 * whole
+
+
+def test_strips_need_less_than_40_percent_to_read_memory():
+    whole = live_peak(lambda vae, _, warped, __: vae.temporal_memory(warped))
+    assert live_peak(lambda vae, _, warped, __: memory_in_strips(vae, warped)) < 0.4 * whole

@@ -1,13 +1,13 @@
 """VAE slicing as users mean it: large pictures in horizontal strips, the same picture, far less memory.
 
-Only the stage at output resolution is cut: the maps before it are at most a quarter of its size. Convolutions see
-a halo of rows around their strip. A temporal module mixes the *whole* picture's 4x4 averages, so each block at
-output resolution is run twice: once to collect its averages, once, with the fused map known, to go on.
+Convolutions see a halo of rows around their strip. A temporal module mixes the *whole* picture's 4x4 averages, so all
+strips of a block are computed up to its branch before any of them goes on. At half resolution the branch is kept;
+at output resolution it is computed twice, so that no map there is ever whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,48 +16,45 @@ from torch import Tensor, nn
 from workbench.models.autoencoder import POOL, TemporalAutoencoderTiny, TemporalBlock, bounded, pool, run_layers
 from workbench.trace.tap import Tap, untapped
 
-STRIP_ROWS = 64  # of the output, a multiple of POOL
+STRIP_ROWS = 32  # a multiple of POOL
 
 
 def decode_in_strips(
     vae: TemporalAutoencoderTiny, latent: Tensor, memory: Sequence[Tensor] | None, tap: Tap = untapped
 ) -> Tensor:
-    """``vae.decode`` with the output-resolution stage in strips; equal to it within float rounding.
+    """``vae.decode`` in strips; equal to it within float rounding.
 
-    Taps of whole maps at output resolution (``decoder.k``, ``tpm.k.contribution``) do not fire there.
+    Taps of whole maps at output resolution (``decoder.k``, ``tpm.k.contribution``) do not fire.
     """
     layers = list(vae.decoder.layers)
-    cut = max(i for i, layer in enumerate(layers) if isinstance(layer, nn.Upsample))
-    head, tail = layers[:cut], layers[cut:]
-    x = run_layers(head, bounded(latent / vae.scaling_factor), memory, tap)
-    first = sum(isinstance(layer, TemporalBlock) for layer in head)
-    blocks = [layer for layer in tail if isinstance(layer, TemporalBlock)]
+    half, full = (i for i, layer in enumerate(layers) if isinstance(layer, nn.Upsample))
+    x = run_layers(layers[:half], bounded(latent / vae.scaling_factor), memory, tap)
+    x = _assemble(_enlarged(layers[half : half + 2], x, []), 2 * x.shape[2])
+    k = sum(isinstance(layer, TemporalBlock) for layer in layers[:half])
+    for block in layers[half + 2 : full]:
+        x = tap(f"decoder.{k}", _block(block, x, None if memory is None else memory[k], tap, f"tpm.{k}"))
+        k += 1
     fused: list[Tensor] = []
     if memory is not None:
-        for k, block in enumerate(blocks):
-            averages = torch.cat([pool(residual) for residual in _strips(tail, x, fused, stop_at=block)], dim=2)
-            fused.append(block.temporal_fusion(averages, memory[first + k], tap, f"tpm.{first + k}"))
-    return torch.cat(list(_strips(tail, x, fused)), dim=2) * 2 - 1
+        for block, previous in zip(_temporal(layers[full:]), memory[k:], strict=True):
+            branches = _enlarged(layers[full:], x, fused, stop_at=block)
+            averages = torch.cat([pool(branch) for branch in branches], dim=2)
+            fused.append(block.temporal_fusion(averages, previous, tap, f"tpm.{k + len(fused)}"))
+    return _assemble((strip * 2 - 1 for strip in _enlarged(layers[full:], x, fused)), 2 * x.shape[2])
 
 
 def memory_in_strips(vae: TemporalAutoencoderTiny, warped: Tensor) -> list[Tensor]:
-    """``vae.temporal_memory`` with the output-resolution stage in strips."""
+    """``vae.temporal_memory`` in strips; equal to it within float rounding."""
     layers = list(vae.encoder.layers)
     cut = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv2d) and layer.stride == (2, 2))
-    head, halving = layers[:cut], layers[cut]
-    pooled: list[list[Tensor]] = []
-    halves = []
-    for strip in strips(warped.shape[2], _convolutions([*head, halving])):
-        y = warped[:, :, strip.outer]
-        maps = []
-        for layer in head:
-            y = layer(y)
-            if isinstance(layer, TemporalBlock):
-                maps.append(pool(y[:, :, strip.inner]))
-        pooled.append(maps)
-        halves.append(halving(y)[:, :, strip.inner.start // 2 : strip.inner.stop // 2])
-    maps = [torch.cat(parts, dim=2) for parts in zip(*pooled, strict=True)]
-    return [*maps, *vae.encoder.features_after(torch.cat(halves, dim=2), cut + 1)][::-1]
+    parts: list[list[Tensor]] = []
+    x = _assemble(_halved(layers[: cut + 1], warped, parts), warped.shape[2] // 2)
+    maps = [torch.cat(rows, dim=2) for rows in zip(*parts, strict=True)]
+    for layer in layers[cut + 1 : -1]:  # the last layer makes latents
+        x = _block(layer, x) if isinstance(layer, TemporalBlock) else layer(x)
+        if isinstance(layer, TemporalBlock):
+            maps.append(pool(x))
+    return maps[::-1]
 
 
 @dataclass(frozen=True)
@@ -69,22 +66,73 @@ class Strip:
 
 
 def strips(height: int, halo: int, rows: int = STRIP_ROWS) -> Iterator[Strip]:
-    """Cuts ``height`` rows; every bound is a multiple of POOL where ``height`` is."""
+    """Cuts ``height`` rows; every bound is a multiple of POOL where ``height`` is.
+
+    All ``outer`` are equally high, the first and last too: freed maps then fit the next strip's, and memory does
+    not fall to pieces.
+    """
     halo = -(-halo // POOL) * POOL
+    size = min(height, rows + 2 * halo)
     for start in range(0, height, rows):
         stop = min(start + rows, height)
-        above = max(0, start - halo)
-        yield Strip(slice(above, min(stop + halo, height)), slice(start - above, stop - above))
+        above = min(max(0, start - halo), height - size)
+        yield Strip(slice(above, above + size), slice(start - above, stop - above))
 
 
-def _strips(
-    tail: list[nn.Module], x: Tensor, fused: list[Tensor], stop_at: TemporalBlock | None = None
+def _assemble(parts: Iterable[Tensor], height: int) -> Tensor:
+    """Strips, written into one map as they come."""
+    whole: Tensor | None = None
+    top = 0
+    for part in parts:
+        if whole is None:
+            layout = torch.channels_last if part.stride(1) == 1 else torch.contiguous_format
+            shape = (*part.shape[:2], height, part.shape[3])
+            whole = torch.empty(shape, dtype=part.dtype, device=part.device, memory_format=layout)
+        whole[:, :, top : top + part.shape[2]] = part
+        top += part.shape[2]
+    assert whole is not None
+    return whole
+
+
+def _block(
+    block: nn.Module, x: Tensor, previous: Tensor | None = None, tap: Tap = untapped, name: str = "tpm"
+) -> Tensor:
+    """A temporal block on a whole map; only its branch, which becomes the result, is whole besides."""
+    assert isinstance(block, TemporalBlock)
+    height, width = x.shape[2:]
+    halo = _convolutions([block])
+    branch = _assemble((block.conv(x[:, :, s.outer])[:, :, s.inner] for s in strips(height, halo)), height)
+    fused = None if previous is None else block.temporal_fusion(pool(branch), previous, tap, name)
+    for top in range(0, height, STRIP_ROWS):
+        rows = slice(top, min(top + STRIP_ROWS, height))
+        residual = branch[:, :, rows]
+        if fused is not None:
+            residual = residual + _contribution(block, fused, rows, width)
+        branch[:, :, rows] = block.fuse(residual + block.skip(x[:, :, rows]))
+    return branch
+
+
+def _halved(layers: list[nn.Module], x: Tensor, pooled: list[list[Tensor]]) -> Iterator[Tensor]:
+    """Strips of the encoder's first stage and its halving; its blocks' pooled rows are added to ``pooled``."""
+    for strip in strips(x.shape[2], _convolutions(layers)):
+        y = x[:, :, strip.outer]
+        maps = []
+        for layer in layers:
+            y = layer(y)
+            if isinstance(layer, TemporalBlock):
+                maps.append(pool(y[:, :, strip.inner]))
+        pooled.append(maps)
+        yield y[:, :, strip.inner.start // 2 : strip.inner.stop // 2]
+
+
+def _enlarged(
+    layers: list[nn.Module], x: Tensor, fused: list[Tensor], stop_at: TemporalBlock | None = None
 ) -> Iterator[Tensor]:
-    """Runs the last stage strip by strip; with ``stop_at``, only up to that block's branch, before fusion."""
-    for strip in strips(2 * x.shape[2], _convolutions(tail)):
+    """Strips of a stage that starts by doubling; with ``stop_at``, only up to that block's branch, before fusion."""
+    for strip in strips(2 * x.shape[2], _convolutions(layers)):
         y = x[:, :, strip.outer.start // 2 : strip.outer.stop // 2]
         block = 0
-        for layer in tail:
+        for layer in layers:
             if not isinstance(layer, TemporalBlock):
                 y = layer(y)
                 continue
@@ -93,18 +141,22 @@ def _strips(
                 y = residual
                 break
             if block < len(fused):
-                residual = residual + _contribution(layer, fused[block], strip, residual.shape[-1])
+                residual = residual + _contribution(layer, fused[block], strip.outer, residual.shape[-1])
             y = layer.fuse(residual + layer.skip(y))
             block += 1
         yield y[:, :, strip.inner]
 
 
-def _contribution(block: TemporalBlock, fused: Tensor, strip: Strip, width: int) -> Tensor:
-    """The rows ``strip.outer`` of ``block.contribution``: one pooled row more on each side makes them exact."""
-    top, bottom = strip.outer.start // POOL, strip.outer.stop // POOL
+def _temporal(layers: Sequence[nn.Module]) -> list[TemporalBlock]:
+    return [layer for layer in layers if isinstance(layer, TemporalBlock)]
+
+
+def _contribution(block: TemporalBlock, fused: Tensor, rows: slice, width: int) -> Tensor:
+    """These rows of ``block.contribution``: one pooled row more on each side makes them exact."""
+    top, bottom = rows.start // POOL, rows.stop // POOL
     above, below = min(top, 1), min(fused.shape[2] - bottom, 1)
-    rows = fused[:, :, top - above : bottom + below]
-    grown = block.contribution(rows, (rows.shape[2] * POOL, width))
+    pooled = fused[:, :, top - above : bottom + below]
+    grown = block.contribution(pooled, (pooled.shape[2] * POOL, width))
     return grown[:, :, above * POOL : grown.shape[2] - below * POOL]
 
 

@@ -1,0 +1,91 @@
+"""Counts the bytes of live tensors while a computation runs for its shapes only: nothing is computed or allocated."""
+
+from __future__ import annotations
+
+import copy
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+Value = TypeVar("Value")
+BLOCK = 8  # channels that a blocked convolution keeps together, at least
+
+
+class LiveBytes(TorchDispatchMode):
+    """Follows every storage that an operator makes until it is freed; the highest sum is kept per stage.
+
+    Used inside a ``FakeTensorMode``; ``with live("unet"): ...`` names what runs, as a ``Clock`` does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live = 0
+        self.peaks: dict[str, int] = {}
+        self._stage = "input"
+        self._known: set[int] = set()
+
+    @property
+    def peak(self) -> int:
+        return max(self.peaks.values(), default=0)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        outer, self._stage = self._stage, stage
+        yield
+        self._stage = outer
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for value in tree_leaves(result):
+            if isinstance(value, Tensor):
+                self._follow(value.untyped_storage())
+        scratch = _scratch(args[0], result) if func is torch.ops.aten.convolution.default else 0
+        self.peaks[self._stage] = max(self.peaks.get(self._stage, 0), self.live + scratch)
+        return result
+
+    def _follow(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self._known:
+            return
+        size = storage.nbytes()
+        self._known.add(key)
+        self.live += size
+        weakref.finalize(storage, self._forget, key, size)
+
+    def _forget(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.live -= size
+
+
+def without_data(value: Value, fake: Any) -> Value:
+    """A deep copy (of a network, or of a dataclass of them) whose tensors have shape, strides and dtype but no data."""
+    memo: dict[int, Any] = {}
+    for tensor in _tensors(value):
+        with fake:
+            empty = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
+        memo[id(tensor)] = nn.Parameter(empty, requires_grad=False) if isinstance(tensor, nn.Parameter) else empty
+    return copy.deepcopy(value, memo)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    for part in [value] if isinstance(value, nn.Module) else vars(value).values():
+        if isinstance(part, nn.Module):
+            yield from part.parameters()
+            yield from part.buffers()
+        elif isinstance(part, Tensor):
+            yield part
+
+
+def _scratch(x: Tensor, y: Tensor) -> int:
+    """oneDNN copies both sides of a convolution into its blocked layout, unless they are channels-last already."""
+    if y.dim() == 4 and y.is_contiguous(memory_format=torch.channels_last) and not y.is_contiguous():
+        return 0
+    return sum(t.numel() // t.shape[1] * -(-t.shape[1] // BLOCK) * BLOCK * t.element_size() for t in (x, y))
