@@ -170,6 +170,9 @@ def test_what_is_absent_is_not_compared_but_for_the_essential(tmp_path):
         np.savez(tmp_path / "golden_other.npz", **{k: golden[k] for k in essential - {key}})  # type: ignore[arg-type]
         with pytest.raises(InputError, match=rf"golden_other.npz is no complete golden: it lacks {key}"):
             verify(tmp_path)
+    np.savez(tmp_path / "golden_other.npz", **golden | {"latents": golden["latents"][:1]})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="latents must hold as many frames"):
+        verify(tmp_path)
 
 
 def test_folders_and_files_that_are_no_golden_are_named(tmp_path):

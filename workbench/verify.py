@@ -86,6 +86,8 @@ def read_golden(path: Path) -> dict[str, np.ndarray]:
         lacking.append(f"flows (of {count - 1} frames)")
     if lacking:
         raise InputError(f"{path} is no complete golden: it lacks {', '.join(lacking)}.")
+    if odd := [key for key in (*REQUIRED, "pred_x0") if key in golden and len(golden[key]) != count]:
+        raise InputError(f"{path}: {', '.join(odd)} must hold as many frames as frames_u8, which holds {count}.")
     return golden
 
 
@@ -164,7 +166,7 @@ def _second_frame(trace: Trace, golden: Mapping[str, np.ndarray]) -> Iterator[tu
     """The maps that goldens hold of frame 1 only."""
     for key, wanted in golden.items():
         if key == "warped_f1":
-            yield key, trace["warped", 1].numpy(), wanted.squeeze(0)
+            yield key, trace["warped", 1].numpy(), wanted.reshape(wanted.shape[-3:])
         elif match := re.fullmatch(r"cn_f1_s(\d+)_(\d+)", key):
             step, block = map(int, match.groups())
             yield "cn_f1_s*_*", _residuals(trace, 1)[block][step].numpy(), wanted
