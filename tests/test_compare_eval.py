@@ -111,10 +111,9 @@ def test_degraded_clips_are_lazy_and_sliced_like_others() -> None:
     small, whole = degraded(clip, "area"), cropped(clip)
     assert (small.size, whole.size, len(small), small.fps) == ((12, 8), (48, 32), 5, 10.0)
     blocks = images[:, :32, :48].reshape(5, 8, 4, 12, 4, 3).mean((2, 4))
-    for frames in (small, small[2:], small[1:5:2]):
-        places = range(5)[-len(frames) :] if frames is not small[1:5:2] and len(frames) != 2 else (1, 3)
-        for frame, place in zip(frames, places, strict=True):
-            assert np.abs(frame.image - blocks[place]).max() <= 0.5 + 1e-4
+    for places in (slice(None), slice(2, None), slice(1, 5, 2)):
+        shown = np.stack([frame.image for frame in small[places]])
+        assert np.abs(shown - blocks[places]).max() <= 0.5 + 1e-4
     assert [f.time for f in small] == [f.time for f in clip]
     assert np.array_equal(whole[3].image, images[3, :32, :48])
 

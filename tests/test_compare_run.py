@@ -102,6 +102,15 @@ def test_a_comparison_goes_on_after_a_break_with_the_same_numbers(tiny_pipe, mov
     assert again.seconds == resumed.seconds
 
 
+def test_going_on_without_the_saved_state_is_refused(tiny_pipe, moving_frames, tmp_path) -> None:
+    with pytest.raises(RuntimeError, match="lights"):
+        compare(tiny_pipe, moving_frames, QUICK, metrics=("piqe",), against=(Broken(1),), resume=tmp_path)
+    for state in (tmp_path / "states").iterdir():
+        state.unlink()
+    with pytest.raises(InputError, match="no saved state"):
+        compare(tiny_pipe, moving_frames, QUICK, metrics=("piqe",), resume=tmp_path)
+
+
 def test_a_line_cut_short_by_a_crash_is_measured_again(moving_frames, tmp_path) -> None:
     first = compare(None, moving_frames, metrics=("flicker",), resume=tmp_path)
     lines = (tmp_path / "frames.jsonl").read_text().splitlines()
@@ -272,11 +281,12 @@ def test_confidence_covers_the_truth_about_as_often_as_it_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(31.2345, "31.23"), (0.81234, "0.8123"), (0.0, "0.0000"), (2e-5, "2.00e-05"), (1234.5, "1234")]
+    ("value", "text"), [(31.2345, "31.23"), (0.81234, "0.8123"), (1.0, "1.000"), (2e-5, "2.00e-05"), (1234.5, "1234")]
 )
 def test_numbers_have_four_figures(value, text) -> None:
     assert significant(value) == text
     assert significant(value, sign=True) == "+" + text
+    assert significant(0.0, sign=True) == "0"
 
 
 def _bicubic(frames: list[np.ndarray]) -> Iterator[Tensor]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench.cli.options import add_model, add_settings, parse_setting, settings_from
 from workbench.errors import SettingsError
 from workbench.pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from workbench.pipeline.pipeline import Pipeline
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def load(args: argparse.Namespace):
+def load(args: argparse.Namespace) -> Pipeline:
     """The pipeline that the model options ask for."""
     from workbench.pipeline.load import load_pipeline
 

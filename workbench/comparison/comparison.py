@@ -112,10 +112,10 @@ class Comparison:
     def rows(self) -> list[list[str]]:
         """The table as text: a heading, then one row a column."""
         titles = [f"{METRICS[m].label}{' ↑' if METRICS[m].higher_is_better else ' ↓'}" for m in self.metrics]
-        rows = [["", *titles, "s/frame"]]
+        rows = [["", "s/frame", *titles]]
         for column in self.columns:
             cells = [self._cell(column, metric) for metric in self.metrics]
-            rows.append([column, *cells, f"{self.seconds_per_frame(column):.3g}"])
+            rows.append([column, f"{self.seconds_per_frame(column):.3g}", *cells])
         return rows
 
     def _cell(self, column: str, metric: str) -> str:
@@ -198,7 +198,9 @@ def significant(value: float, *, sign: bool = False) -> str:
         return "–"
     if not np.isfinite(value):
         return "∞" if value > 0 else "-∞"
-    if value != 0 and abs(value) < 1e-3:
+    if value == 0:
+        return "0"
+    if abs(value) < 1e-3:
         return f"{value:{'+' if sign else ''}.2e}"
     digits = max(0, 3 - int(np.floor(np.log10(abs(value))))) if abs(value) >= 1 else 4
     return f"{value:{'+' if sign else ''}.{min(digits, 4)}f}"

@@ -77,9 +77,9 @@ def _table(comparison: Comparison) -> str:
     for k, column in enumerate(comparison.columns):
         cells = "".join(_cell(comparison, column, name, column in best[name]) for name in comparison.metrics)
         seconds = f"<td><b>{comparison.seconds_per_frame(column):.3g}</b></td>"
-        rows += f'<tr><th scope="row"><i class="swatch c{k % 8}"></i>{escape(column)}</th>{cells}{seconds}</tr>'
+        rows += f'<tr><th scope="row"><i class="swatch c{k % 8}"></i>{escape(column)}</th>{seconds}{cells}</tr>'
     time_head = '<th scope="col">Time <small>s/frame</small><small class="way">median</small></th>'
-    return f"<table><thead><tr><th></th>{heads}{time_head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<table><thead><tr><th></th>{time_head}{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _cell(comparison: Comparison, column: str, metric: str, best: bool) -> str:
@@ -91,6 +91,8 @@ def _cell(comparison: Comparison, column: str, metric: str, best: bool) -> str:
         return f"<td>{mean}</td>"
     better = (summary.difference > 0) == METRICS[metric].higher_is_better
     kind = ("better" if better else "worse") if summary.certain else "unsure"
+    if summary.low == summary.high == 0:
+        return f"<td>{mean}<small>the same</small></td>"
     interval = f"{significant(summary.low, sign=True)} … {significant(summary.high, sign=True)}"
     said = f'{significant(summary.difference, sign=True)} <span class="word">{kind}</span>'
     return f'<td>{mean}<small class="{kind}">{said}</small><small>{interval}</small></td>'

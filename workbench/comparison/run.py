@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import tee
+from itertools import chain, tee
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,11 @@ def _measure(
     """One record a frame: ``index``, ``seconds`` by column, ``values`` by column and metric."""
     local = [metric for metric in metrics if metric.scope != "sequence"]
     moving = any("motion" in metric.arguments for metric in local)
-    frames, *branches = tee(clip[done:], len(columns) + 1)
+    source = iter(clip[done:])
+    first = next(source, None)
+    if first is None:
+        return
+    frames, *branches = tee(chain([first], source), len(columns) + 1)
     lanes = [
         iter(column.upscale(branch, store.state(place, done)))
         for place, (column, branch) in enumerate(zip(columns, branches, strict=True))
@@ -128,12 +132,15 @@ def _measure(
             known["reference"] = _truth(truths, store, index)
         if before and moving:
             known["motion"] = estimate_motion(lr, before["lr"])
-        record: dict[str, Any] = {"index": index, "seconds": {}, "values": {}}
+        record: dict[str, Any] = {"index": index, "seconds": {}, "values": {}, "states": []}
         now: dict[str, Any] = {"lr": lr, "reference": known.get("reference")}
         for place, (column, lane) in enumerate(zip(columns, lanes, strict=True)):
             start = time.perf_counter()
             output = next(lane, None)
             record["seconds"][column.name] = time.perf_counter() - start
+            if isinstance(output, Output):
+                store.save_state(place, output.state)
+                record["states"].append(place)
             now[column.name] = picture = _kept(store, place, index, output, lr)
             pair = {"previous": before[column.name], "previous_reference": before["reference"]} if before else {}
             known_here = known | pair | {"output": picture}
@@ -163,11 +170,10 @@ def _truth(truths: Iterator[Frame], store: Store, index: int) -> Tensor:
 
 
 def _kept(store: Store, place: int, index: int, output: Tensor | Output | None, lr: Tensor) -> Tensor:
-    """Saves a column's picture (and state), and gives the picture as it was saved."""
+    """Saves a column's picture, and gives it as it was saved."""
     if output is None:
         raise InputError(f"an upscaler must give one picture a frame; column {place} ended before frame {index}.")
     if isinstance(output, Output):
-        store.save_state(place, output.state)
         output = output.frame
     wanted = (3, lr.shape[1] * SCALE, lr.shape[2] * SCALE)
     if tuple(output.shape) != wanted:

@@ -119,10 +119,10 @@ class Store:
         state.save(folder / f"{place}.{state.index % 2}.safetensors")
 
     def state(self, place: int, index: int) -> State | None:
-        """The state after ``index`` frames; None for a column that keeps none."""
-        path = self.folder / "states" / f"{place}.{index % 2}.safetensors"
-        if not path.is_file():
+        """The state after ``index`` frames; None at the start, and for a column that keeps none."""
+        if not index or place not in self.records()[index - 1]["states"]:
             return None
+        path = self.folder / "states" / f"{place}.{index % 2}.safetensors"
         state = State.load(path)
         if state.index != index:
             raise InputError(f"{path} is the state after {state.index} frames, not {index}; delete the folder.")
