@@ -224,4 +224,4 @@ def _crop(frames: np.ndarray, side: int, random: np.random.Generator, smallest: 
         detail = float(np.abs(np.diff(green, axis=0)).mean() + np.abs(np.diff(green, axis=1)).mean())
         if detail > most:
             best, most = crop, detail
-    return torch.from_numpy(np.ascontiguousarray(best)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.tensor(best).permute(0, 3, 1, 2).float() / 127.5 - 1

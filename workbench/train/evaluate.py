@@ -57,7 +57,7 @@ def read_frames(file: Path, start: int, stop: int) -> Tensor:
 
 def to_range(frames: np.ndarray) -> Tensor:
     """(T, H, W, 3) uint8 -> (T, 3, H, W) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.tensor(np.asarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def make_clip(name: str, hr: Tensor, *, motion: list[Correspondence] | None = None, sigma: float = 0) -> Clip:
@@ -85,8 +85,12 @@ def pan(name: str, photo: Tensor, frames: int, side: int, *, sigma: float = 0) -
 
 def run(models: Models, clip: Clip, settings: Settings) -> Tensor:
     """The clip through the public pipeline."""
-    frames = [((f + 1) * 127.5).round().byte().permute(1, 2, 0).numpy() for f in clip.lr]
-    return torch.stack([eight_bit(output.frame) for output in Pipeline(models).stream(frames, settings)])
+    return torch.stack([eight_bit(output.frame) for output in Pipeline(models).stream(frames_of(clip), settings)])
+
+
+def frames_of(clip: Clip) -> list[np.ndarray]:
+    """The clip's LR frames as the pipeline takes them: (h, w, 3) uint8."""
+    return [((frame + 1) * 127.5).round().byte().permute(1, 2, 0).numpy() for frame in clip.lr]
 
 
 def bicubic(clip: Clip, projections: int = 0) -> Tensor:

@@ -66,8 +66,8 @@ class Stage:
     steps: int = 1
     learning_rate: tuple[float, float] = (5e-4, 1e-4)
     """at the start and at the end, along a half cosine"""
-    back_projection: tuple[float, float] = (0.0, 1.0)
-    """strength, drawn anew at every iteration, so that the shipped strength can be chosen by measurement"""
+    back_projection: tuple[float, float] = (0.0, 0.0)
+    """strength, drawn anew at every iteration between these"""
     truth: float = 0.0
     """weight of the ground truth in the previous frame at the first iteration, 0 from the middle of the stage on"""
     dropout: float = 0.1
