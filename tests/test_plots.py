@@ -191,7 +191,7 @@ def test_plotting_needs_no_model_code(run, tmp_path):
     code = (
         "import sys; from workbench.trace import Trace; from workbench.views import plots\n"
         f"t = Trace.load({str(path)!r})\n"
-        "[f._repr_png_() for f in (plots.denoising(t, 1), plots.flow(t, 1), plots.artg(t, 1), plots.tpm(t, 1))]\n"
+        "plots.denoising(t, 1), plots.flow(t, 1), plots.artg(t, 1), plots.tpm(t, 1), plots.frames(t)\n"
         "loaded = {'diffusers', 'transformers', 'workbench.models.models', 'matplotlib.pyplot'} & set(sys.modules)\n"
         "raise SystemExit(', '.join(loaded) or 0)"
     )

@@ -25,6 +25,7 @@ from workbench.views.plots.style import (
 
 STILL, FAR = (95.0, 0.0), (62.0, 55.0)  # CIELAB lightness and chroma: no motion, and the largest one
 ARROWS = 18  # across the picture
+SHORTEST = 0.1  # of the longest arrow; shorter ones would be dots
 
 
 @styled
@@ -91,7 +92,9 @@ def _arrows(axes: Axes, field: Tensor) -> None:
     apart = max(4, width // ARROWS)
     rows, columns = torch.arange(apart // 2, height, apart), torch.arange(apart // 2, width, apart)
     x, y = field[:, rows][:, :, columns].numpy()
-    longest = float(np.hypot(x, y).max()) or 1.0
+    length = np.hypot(x, y)
+    longest = float(length.max()) or 1.0
+    x = np.where(length < SHORTEST * longest, np.nan, x)
     axes.quiver(
         *np.meshgrid(columns.numpy(), rows.numpy()),
         x,
