@@ -100,6 +100,21 @@ def test_a_break_in_the_middle_is_an_error_that_says_where(video: Path, tmp_path
     assert len(list(clip[:seen])) == seen
 
 
+def test_a_frame_that_the_decoder_leaves_out_is_an_error(tmp_path: Path) -> None:
+    path = make_video(tmp_path / "a.mp4", pictures(20), codec="mpeg4")
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        victim = [packet for packet in container.demux(video=0) if packet.size][11]
+    # MPEG-4 part 2: a VOP that says "not coded", for which the decoder shows nothing and complains of nothing.
+    not_coded = b"\x00\x00\x01\xb6" + bytes([0b01010000, 0b01001111])
+    assert victim.pos is not None
+    data[victim.pos : victim.pos + victim.size] = not_coded.ljust(victim.size, b"\0")
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="breaks off after 11 of 20 frames"):
+        list(open_clip(path))
+    assert len(list(open_clip(path)[:11])) == 11
+
+
 def test_damage_that_the_decoder_fills_is_warned_of(video: Path, tmp_path: Path) -> None:
     clip = open_clip(_damaged(video, tmp_path / "bad.mp4", 20, 0.7))
     with pytest.warns(UserWarning, match=r"bad\.mp4: frame \d+ is damaged"):

@@ -167,7 +167,7 @@ def test_a_missing_part_is_noticed(clip: Clip, tmp_path: Path) -> None:
     left_by_a_kill(path, clip, None, 4)
     left_by_a_kill(path, clip, 4, 8)
     part_path(path, 0).unlink()
-    with pytest.raises(OutputError, match="frames 0 to 4 are missing"):
+    with pytest.raises(OutputError, match="frames 0 to 3 are missing"):
         frames_in(path)
 
 

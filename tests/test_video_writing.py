@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from tests.video_material import SAMPLE_RATE, decoded, heard, make_video, noise, pictures
-from workbench.errors import InputError, OutputError
+from workbench.errors import InputError, OutputError, SettingsError
 from workbench.types import Frame
 from workbench.video import ClipWriter, frames_in, open_clip
 from workbench.video.encode import PartEncoder
@@ -250,7 +250,7 @@ def test_no_frames_leave_nothing(name: str, tmp_path: Path) -> None:
 def test_other_formats_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"use \.mp4"):
         ClipWriter(tmp_path / name)
-    with pytest.raises(OutputError, match="crf"):
+    with pytest.raises(SettingsError, match="crf must be 0 to 51"):
         ClipWriter(tmp_path / "out.mp4", crf=60)
 
 

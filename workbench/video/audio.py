@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 from av.container import InputContainer, OutputContainer
 
+from workbench.video.container import audio_stream
+
 # What players expect in MP4; anything else is encoded as AAC. Matroska takes every codec.
 _IN_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 _AAC_BIT_RATE = 192_000
@@ -30,7 +32,10 @@ class SoundTrack:
 
     def __init__(self, sound: Sound, source: InputContainer, output: OutputContainer) -> None:
         self._sound, self._source = sound, source
-        self._input = source.streams.audio[0]
+        stream = audio_stream(source)
+        if stream is None:
+            raise ValueError("no sound track that can be decoded")
+        self._input = stream
         context = self._input.codec_context
         codec = context.codec.canonical_name
         self._to_mp4 = output.format.name == "mp4"

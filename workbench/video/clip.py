@@ -21,7 +21,8 @@ from workbench.video.source import Audio, Source, SourceInfo, as_rate
 
 
 def open_clip(source: Any, *, fps: float | Fraction | None = None) -> Clip:
-    """Open a clip; nothing but headers and the first frame is read.
+    """Open a clip. A video's packets are walked through for their times, but only its first frame is decoded; of
+    images only the headers are read.
 
     ``source``: a video file, a folder of frames, a single image, an array (n, h, w, 3) or (h, w, 3) of uint8, uint16 or
     float in [0, 1], a torch tensor (n, 3, h, w) or (3, h, w), or an iterable of (h, w, 3) arrays or ``Frame`` s, whose

@@ -16,10 +16,10 @@ class Clock:
 
     def __init__(self, clip: Clip | None, rate: Fraction | None, notes: list[str]) -> None:
         """``rate``: an even rate instead of the clip's times. What is assumed or left out is added to ``notes``."""
-        self._boundaries: tuple[Fraction, ...] = ()
+        self._boundaries: tuple[float, ...] = ()
         self._clip = clip
         if clip is not None and rate is None and clip.times and clip.span and clip.rate:
-            self._boundaries = tuple(Fraction(time) for time in (*clip.times, clip.span[1]))
+            self._boundaries = (*clip.times, clip.span[1])
             self.rate = clip.rate
             self.time_base = clip.info.time_base or 1 / clip.rate
             return
@@ -37,17 +37,17 @@ class Clock:
             return index
         if index + 1 >= len(self._boundaries):
             raise InputError(f"the clip has {index} frames, so one more has no time; write frames of that clip only")
-        return round((self._boundaries[index] - self._boundaries[0]) / self.time_base)
+        return round(Fraction(self._boundaries[index] - self._boundaries[0]) / self.time_base)
 
     def duration(self, index: int) -> Fraction:
         """Seconds that frame ``index`` is shown."""
         if not self._boundaries:
             return 1 / self.rate
-        return self._boundaries[index + 1] - self._boundaries[index]
+        return Fraction(self._boundaries[index + 1] - self._boundaries[index])
 
     def sound(self, count: int) -> Sound | None:
         """The sound of the first ``count`` frames, if the clip has any and it is in step."""
         clip = self._clip
         if not self._boundaries or clip is None or clip.audio is None or clip.path is None:
             return None
-        return Sound(clip.path, float(self._boundaries[0]), float(self._boundaries[count]))
+        return Sound(clip.path, self._boundaries[0], self._boundaries[count])

@@ -52,6 +52,11 @@ def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
     raise InputError(f"{path} holds no video")
 
 
+def audio_stream(container: InputContainer) -> av.AudioStream | None:
+    """The first sound track that can be decoded, if there is one."""
+    return next((stream for stream in container.streams.audio if stream.codec_context is not None), None)
+
+
 @dataclass(frozen=True)
 class FrameIndex:
     """Where the frames of a stream are, in the order of showing.

@@ -17,7 +17,7 @@ from av.error import FFmpegError
 from workbench.errors import InputError
 from workbench.types import Frame
 from workbench.video.colour import Colour, Converter, describe
-from workbench.video.container import FrameIndex, open_media, read_index, video_stream
+from workbench.video.container import FrameIndex, audio_stream, open_media, read_index, video_stream
 from workbench.video.source import Audio, SourceInfo
 
 _FALLBACK_RATE = Fraction(25)
@@ -34,7 +34,7 @@ class VideoSource:
             raise InputError(f"{path} holds a video stream without a single frame")
         probe = _probe(path, index)
         self._index = index.without_first(probe.undecodable)
-        self._colour = probe.colour
+        self._codec, self._colour = probe.codec, probe.colour
         self._stored_size = probe.stored_size
         notes = [*probe.notes, *probe.colour.notes]
         boundaries, true_rate = _clock(self._index, probe.rates, notes)
@@ -71,7 +71,7 @@ class VideoSource:
         for place, decoded in self._decode(indices.start, indices[-1]):
             if place in indices:
                 if decoded.format.name != convert.colour.pixel_format:
-                    convert = Converter(describe(decoded, ""))
+                    convert = Converter(describe(decoded, self._codec))
                 yield Frame(convert(decoded), place)
 
     def _decode(self, first: int, last: int) -> Iterator[tuple[int, av.VideoFrame]]:
@@ -115,20 +115,26 @@ class VideoSource:
         stream = video_stream(container, self.path)
         if seek_to is not None:
             container.seek(seek_to, stream=stream)
-        pts = self._index.pts
         expected: int | None = None if seek_to is not None else 0
         for frame in container.decode(stream):
-            place = bisect.bisect_left(pts, frame.pts) if pts and frame.pts is not None else None
-            known = place is not None and place < len(pts) and pts[place] == frame.pts
-            if not known and (pts and frame.pts is not None and frame.pts < pts[0]):
-                continue  # before the first frame that can be decoded, or cut away by the container
-            if not known:
-                place = expected
-            if place is None:
-                return  # a seek that ended nowhere known
+            place = self._place(frame.pts, expected)
+            if place is None or (expected is not None and place < expected):
+                continue  # before the first frame that can be decoded, or shown already
+            if expected is not None and place > expected:
+                return  # the decoder left frames out
             self._check(frame, place)
             yield place, frame
             expected = place + 1
+
+    def _place(self, stamp: int | None, expected: int | None) -> int | None:
+        """Which frame a time stamp belongs to: ``expected`` where the stamp tells nothing, None before the first."""
+        pts = self._index.pts
+        if not pts or stamp is None:
+            return expected
+        place = bisect.bisect_left(pts, stamp)
+        if place < len(pts) and pts[place] == stamp:
+            return place
+        return None if place == 0 else expected
 
     def _check(self, frame: av.VideoFrame, place: int) -> None:
         size = (frame.width, frame.height)
@@ -189,12 +195,12 @@ def _probe(path: Path, index: FrameIndex) -> _Probe:
 
 
 def _audio(container: InputContainer, notes: list[str]) -> Audio | None:
-    streams = list(container.streams.audio)
-    if not streams:
+    stream = audio_stream(container)
+    if stream is None:
         return None
-    if len(streams) > 1:
-        notes.append(f"{len(streams)} sound tracks: the first is used")
-    context = streams[0].codec_context
+    if len(container.streams.audio) > 1:
+        notes.append(f"{len(container.streams.audio)} sound tracks: the first is used")
+    context = stream.codec_context
     return Audio(context.name, context.sample_rate, context.layout.name)
 
 

@@ -52,16 +52,17 @@ def find_segments(output: Path) -> list[Segment]:
     files = parts_of(output)
     if output.exists():
         files = [(0, output), *files]
-    counts = [count_frames(path) for _, path in files]
     segments: list[Segment] = []
+    reached = 0
     for place, (start, path) in enumerate(files):
-        end = start + counts[place]
-        stop = files[place + 1][0] if place + 1 < len(files) else end
-        if stop > end or (not segments and start > 0):
+        if start > reached:
             raise OutputError(
-                f"frames {end if start == 0 or segments else 0} to {stop if stop > end else start} are missing beside "
-                f"{output}: a part was removed; start anew with overwrite"
+                f"frames {reached} to {start - 1} are missing beside {output}: a part was removed; "
+                "start anew with overwrite"
             )
+        reached = start + count_frames(path)
+        later = [start for start, _ in files[place + 1 : place + 2]]
+        stop = min([reached, *later])
         if stop > start:
             segments.append(Segment(path, start, stop))
     return segments
@@ -83,7 +84,7 @@ def frames_in(path: str | Path) -> int:
 
     ``path``: the output as given to ``ClipWriter``. 0 where there is nothing.
     """
-    output = Path(path)
+    output = Path(path).expanduser()
     if output.suffix.lower() in VIDEO_SUFFIXES:
         segments = find_segments(output)
         return segments[-1].stop if segments else 0

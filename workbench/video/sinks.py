@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from workbench.errors import OutputError
+from workbench.errors import OutputError, SettingsError
 from workbench.video.clip import Clip
 from workbench.video.clock import Clock
 from workbench.video.encode import PartEncoder
@@ -98,7 +98,7 @@ class VideoSink:
         resume_at: int | None,
     ) -> None:
         if not 0 <= crf <= 51:
-            raise OutputError(f"crf must be 0 to 51, not {crf}")
+            raise SettingsError(f"crf must be 0 to 51, not {crf}")
         self.notes: list[str] = []
         self._output, self._crf = path, crf
         self._pixel_aspect = Fraction(1) if clip is None else clip.info.pixel_aspect
