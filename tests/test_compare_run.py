@@ -23,7 +23,7 @@ from workbench.comparison import Comparison, ImageModel, Interpolation, compare,
 from workbench.comparison.comparison import significant
 from workbench.comparison.statistics import confidence
 from workbench.comparison.store import decode, encode
-from workbench.errors import InputError, ModelError, SettingsError
+from workbench.errors import FlowError, InputError, ModelError, SettingsError
 from workbench.pipeline.settings import Settings
 from workbench.types import Frame
 
@@ -204,6 +204,20 @@ def test_names_tell_what_varies(tiny_pipe, moving_frames) -> None:
         tiny_pipe, moving_frames[:1], QUICK, QUICK.but(artg=0.5), QUICK.but(steps=2), metrics=("piqe",), against=()
     )
     assert result.columns == ["steps=1, artg=1", "steps=1, artg=0.5", "steps=2, artg=1"]
+
+
+def test_the_flow_in_use_is_told_and_a_missing_one_stops_it_at_once(tiny_pipe, moving_frames, monkeypatch) -> None:
+    result = compare(tiny_pipe, moving_frames[:1], QUICK, metrics=("piqe",), against=())
+    assert result.about["columns"][0]["used flow"] == "dis"
+
+    def offline(name: str, device: object) -> None:
+        raise FlowError(f"the weights of {name} could not be loaded")
+
+    monkeypatch.setattr("workbench.pipeline.motion.load_estimator", offline)
+    done: list[int] = []
+    with pytest.raises(FlowError, match="raft-small"):
+        compare(tiny_pipe, moving_frames, QUICK.but(flow="raft-small"), metrics=("piqe",), on_frame=done.append)
+    assert done == []
 
 
 def test_wb_compare_is_the_function() -> None:

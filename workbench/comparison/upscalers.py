@@ -62,7 +62,7 @@ class Interpolation:
 
 
 class PipelineUpscaler:
-    """The pipeline under one set of settings."""
+    """The pipeline under one set of settings; raises FlowError at once when their flow cannot be had."""
 
     def __init__(self, pipe: Pipeline, settings: Settings, name: str) -> None:
         self.pipe = pipe
@@ -74,6 +74,8 @@ class PipelineUpscaler:
             "device": str(pipe.device),
             "settings": asdict(settings),
         }
+        if settings.artg or settings.tpm:
+            self.about |= {f"used {name}": value for name, value in pipe.motion(settings).metadata.items()}
 
     def upscale(self, frames: Iterable[Frame], state: State | None = None) -> Iterator[Output]:
         yield from self.pipe.stream(frames, self.settings, state=state)

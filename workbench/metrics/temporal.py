@@ -86,7 +86,10 @@ def raft() -> Estimator:
     try:
         return load_estimator("raft-large", torch.device("cpu"))
     except FlowError as error:
-        raise MetricUnavailable(f"tof_raft: {error}") from error
+        raise MetricUnavailable(
+            f"tof_raft needs the weights of raft-large ({error.__cause__ or error}). Connect once so that they are "
+            f"cached, or choose tof_farneback, which needs none."
+        ) from error
 
 
 def _farneback(before: Tensor, now: Tensor) -> np.ndarray:
