@@ -32,36 +32,63 @@ SHORTEST = 0.1  # of the longest arrow; shorter ones would be dots
 def flow(trace: Trace, frame: int) -> Figure:
     """Flow of a frame as arrows, colours and magnitude, and the error of the previous output warped along it.
 
-    Needs ``flow``, ``warped`` and ``frame``; shows ``occlusion`` where it was recorded.
+    Needs ``flow``. The arrows lie on ``frame`` where it was recorded, else on the low-resolution frame, enlarged. The
+    error needs ``warped`` and ``frame``; shows ``occlusion`` where it was recorded.
     """
-    output = trace["frame", frame].float()  # (3, H, W)
-    _, height, width = output.shape
-    field = trace["flow", frame].float()[:, :height, :width]
-    error = (trace.image("warped", frame) - output).abs().mean(0)
+    field = trace["flow", frame].float()
+    height, width = field.shape[-2:]
+    if ("frame", frame) in trace:
+        height, width = trace["frame", frame].shape[-2:]
+    field = field[:, :height, :width]
     length = field.norm(dim=0)
     most = float(length.max())
+    compared = ("frame", frame) in trace and ("warped", frame) in trace
     figure = new_figure(
-        0.92 * WIDTH * height / width + 1.2,
+        (0.92 * WIDTH * height / width + 1.2) * (1 if compared else 0.6),
         f"Frame {frame}: where in the previous frame each pixel comes from (arrows point there; the wheel gives the "
-        f"direction, its rim is {most:.1f} output pixels). The warped previous output should be wrong only where "
-        "something was uncovered or the flow is wrong (bright in the last panel).",
+        f"direction, its rim is {most:.1f} output pixels)."
+        + (
+            " The warped previous output should be wrong only where something was uncovered or the flow is wrong "
+            "(bright in the last panel)."
+            if compared
+            else ""
+        ),
     )
-    axes = grid(figure, 2, 2)
-    picture(axes[0, 0], output, "frame, and flow as arrows")
-    _arrows(axes[0, 0], field)
-    axes[0, 1].imshow(flow_colours(field, most))
-    axes[0, 1].set_title("direction and size")
-    _wheel(axes[0, 1])
-    heat(axes[1, 0], length, from_zero([length]), "magnitude")
-    colour_bar(figure, axes[1, 0], "output pixels", from_zero([length]))
-    heat(axes[1, 1], error, from_zero([error]), "warped previous output - frame", ERRORS)
-    colour_bar(figure, axes[1, 1], "mean |difference|", from_zero([error]), ERRORS)
-    if ("occlusion", frame) in trace:
-        mask = trace["occlusion", frame][0, :height, :width].float().numpy()
-        if mask.any() and not mask.all():
-            axes[1, 1].contour(mask, levels=[0.5], colors="#56B4E9", linewidths=0.7)
-        axes[1, 1].set_title("warped previous output - frame; outlined: occluded")
+    axes = grid(figure, 2, 2) if compared else grid(figure, 1, 3)
+    panels = list(axes.flat)
+    picture(panels[0], _under_arrows(trace, frame, height, width), "frame, and flow as arrows")
+    _arrows(panels[0], field)
+    panels[1].imshow(flow_colours(field, most))
+    panels[1].set_title("direction and size")
+    _wheel(panels[1])
+    heat(panels[2], length, from_zero([length]), "magnitude")
+    colour_bar(figure, panels[2], "output pixels", from_zero([length]))
+    if compared:
+        _warping_error(figure, panels[3], trace, frame)
     return figure
+
+
+def _under_arrows(trace: Trace, frame: int, height: int, width: int) -> Tensor:
+    """(3, H, W) in [0, 1]: the output, or the low-resolution frame at its size."""
+    if ("frame", frame) in trace:
+        return trace["frame", frame].float()
+    lr = (trace["lr", frame].float() + 1) / 2
+    return torch.nn.functional.interpolate(lr[None], size=(height, width), mode="bicubic")[0]
+
+
+def _warping_error(figure: Figure, axes: Axes, trace: Trace, frame: int) -> None:
+    """What warping the previous output gets wrong, with occlusions outlined where they were recorded."""
+    output = trace["frame", frame].float()
+    _, height, width = output.shape
+    error = (trace.image("warped", frame) - output).abs().mean(0)
+    heat(axes, error, from_zero([error]), "warped previous output - frame", ERRORS)
+    colour_bar(figure, axes, "mean |difference|", from_zero([error]), ERRORS)
+    if ("occlusion", frame) not in trace:
+        return
+    mask = trace["occlusion", frame][0, :height, :width].float().numpy()
+    if mask.any() and not mask.all():
+        axes.contour(mask, levels=[0.5], colors="#56B4E9", linewidths=0.7)
+    axes.set_title("warped previous output - frame; outlined: occluded")
 
 
 def flow_colours(field: Tensor, most: float) -> np.ndarray:
