@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python demo_app.py
 
 test: $(VENV)/.installed-test browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
