@@ -266,3 +266,20 @@ def test_a_clip_that_is_cut_short_is_refused_before_any_work(tmp_path, model, mo
     assert upscale("broken.mp4", "--model", model, "-o", "frames") == 2
     assert "promises 24 frames" in capsys.readouterr().err.strip().splitlines()[-1]
     assert not Path("frames").exists()
+
+
+def test_a_dry_run_tells_and_makes_nothing(clip, model, capsys):
+    assert upscale(clip, "--model", model, "--dry-run") == 0
+    shown = capsys.readouterr().out
+    assert "clip_x4.mp4: 6 frames" in shown
+    assert "32x24 -> 128x96 on cpu: about" in shown
+    assert not Path("clip_x4.mp4").exists()
+
+
+def test_what_cannot_fit_is_refused_before_any_work(clip, model, capsys, monkeypatch):
+    import workbench.pipeline.memory as memory
+
+    monkeypatch.setattr(memory, "available_memory", lambda device: 1000)
+    assert upscale(clip, "--model", model) == 2
+    assert "frames of 32x24 need about" in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not Path("clip_x4.mp4").exists()

@@ -1,33 +1,88 @@
-"""``workbench bench``: seconds per frame and stage, here."""
+"""``workbench bench``: seconds and memory per frame and stage, here."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
+from workbench.cli.compare import varied
 from workbench.cli.options import add_model, add_settings, settings_from
 from workbench.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--size", default="320x180", help="low-resolution size, WIDTHxHEIGHT")
+    parser.add_argument(
+        "--size", action="append", metavar="WIDTHxHEIGHT", help="low-resolution size (320x180); may be repeated"
+    )
+    parser.add_argument(
+        "--vary", action="append", default=[], metavar="SETTING=A,B,...", help="one row per value; all combinations"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="timed frames of each kind, taken in turn")
+    parser.add_argument(
+        "--memory", action="store_true", help="only memory: estimated against measured, in fresh processes"
+    )
     parser.add_argument("--json", type=Path, default=None, help="also write the numbers here")
+    parser.add_argument("--figure", type=Path, default=None, help="also draw them here (.png, .svg, .pdf)")
+    parser.epilog = "Example: workbench bench --size 160x90 --size 320x180 --vary vae_slicing=off,on --device all"
     add_settings(parser)
     add_model(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    from workbench.devices import available_devices
+
+    sizes = [_size(text) for text in args.size or ["320x180"]]
+    variants = varied(settings_from(args), args.vary)
+    devices = available_devices() if args.device == "all" else [args.device]
+    dtypes = args.dtype.split(",")
+    work = _memory if args.memory else _times
+    rows = [row for device in devices for dtype in dtypes for row in work(args, device, dtype, sizes, variants)]
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _times(
+    args: argparse.Namespace, device: str, dtype: str, sizes: list[tuple[int, int]], variants: list[Any]
+) -> list[Any]:
     from workbench.bench.bench import bench
     from workbench.pipeline.load import load_pipeline
+    from workbench.pipeline.memory import check_memory, steady_memory
 
-    pipe = load_pipeline(args.model, device=args.device, dtype=args.dtype, revision=args.revision)
-    report = bench(pipe, settings_from(args), size=_size(args.size), repeats=args.repeats)
-    print(report)
-    if args.json:
-        args.json.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
-    return 0
+    steady_memory()
+    pipe = load_pipeline(args.model, device=device, dtype=dtype, revision=args.revision)
+    reports = []
+    for size in sizes:
+        for settings in variants:
+            check_memory(pipe, size, settings)
+            reports.append(bench(pipe, settings, size=size, repeats=args.repeats))
+            print(f"{reports[-1]}\n")
+    if args.figure:
+        from workbench.views.plots.bench import bench as draw
+
+        name = args.figure.with_stem(f"{args.figure.stem}-{pipe.device.type}") if args.device == "all" else args.figure
+        draw(reports).savefig(name)
+    return [report.to_dict() for report in reports]
+
+
+def _memory(
+    args: argparse.Namespace, device: str, dtype: str, sizes: list[tuple[int, int]], variants: list[Any]
+) -> list[Any]:
+    from dataclasses import asdict
+
+    from workbench.bench.accuracy import check_estimates, growth_with_frames
+    from workbench.pipeline.load import load_pipeline
+
+    pipe = load_pipeline(args.model, device=device, dtype=dtype, revision=args.revision)
+    rows = []
+    for checked in check_estimates(pipe, args.model, sizes, variants):
+        print(checked, flush=True)
+        rows.append(asdict(checked) | {"ratio": checked.ratio})
+    few, many = growth_with_frames(args.model, sizes[0], variants[0], str(pipe.device)).values()
+    print(f"16 frames need x{many / few:.2f} of what 4 need")
+    return [*rows, {"frames_4": few, "frames_16": many}]
 
 
 def _size(text: str) -> tuple[int, int]:

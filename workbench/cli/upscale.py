@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lossless", action="store_true", help="make .mkv (FFV1) where no output is named")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there")
     parser.add_argument("--resume", action="store_true", help="go on with an output that was stopped")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be made, and the memory it needs; stop")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_settings(parser)
     add_model(parser)
@@ -76,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
     if motion.substitution:
         print(f"note: {motion.substitution} Using {motion.estimator} instead.", file=sys.stderr)
     for job, clip in clips:
+        _check_memory(pipe, job, clip, settings, tell=args.dry_run)
+    for job, clip in [] if args.dry_run else clips:
         done = _upscale(pipe, job, clip, settings, args)
         if not done.finished:
             print(
@@ -104,6 +107,16 @@ def _clip(job: Job, frames: str | None) -> Clip:
     for note in clip.notes:
         print(f"note: {job.source}: {note}", file=sys.stderr)
     return clip if frames is None else clip[_slice(frames)]
+
+
+def _check_memory(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, *, tell: bool) -> None:
+    """Refuses what cannot fit, with the nearest settings that do, before any work."""
+    from workbench.pipeline.memory import available_memory, check_memory, readable
+
+    estimate = check_memory(pipe, (clip.height, clip.width), settings)
+    if tell:
+        print(f"{job.source} -> {job.output}: {len(clip)} frames")
+        print(f"{estimate}\n  {'free':14}{readable(available_memory(pipe.device)):>10}")
 
 
 def _slice(text: str) -> slice:
