@@ -9,7 +9,7 @@ endif
 .PHONY: demo test check browser clean
 
 demo: $(VENV)/.installed
-	$(BIN)/python demo_app.py
+	$(BIN)/workbench upscale samples/forest-320x180.mp4 --frames 0:24 -o outputs/forest_x4.mp4 --overwrite
 
 test: $(VENV)/.installed-test browser
 	$(BIN)/python -m pytest -n auto
