@@ -13,7 +13,7 @@ from workbench.errors import TrainingError
 from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.stream import decode, denoise, guide
-from workbench.train.build import build, restart_controlnet
+from workbench.train.build import BLEND, build, restart_controlnet
 from workbench.train.recipe import load_recipe
 
 EMBEDDED = load_recipe(Path(workbench.train.__file__).parent / "configs" / "embedded.toml").model
@@ -44,18 +44,26 @@ def test_the_untrained_chain_enlarges_smoothly(models: Models) -> None:
 
 
 @torch.no_grad()
-def test_untrained_guidance_changes_nothing_and_restarted_guidance_does(models: Models) -> None:
-    lr, noise = smooth_lr(), torch.randn(2, 4, 24, 24)
-    previous, flow = torch.rand(2, 3, 96, 96), torch.zeros(2, 2, 96, 96)
+def test_untrained_guidance_changes_nothing(models: Models) -> None:
+    lr, noise = smooth_lr(), torch.zeros(2, 4, 24, 24)
+    guidance = guide(models, torch.rand(2, 3, 96, 96), torch.zeros(2, 2, 96, 96), Settings())
+    guided = decode(models, denoise(models, lr, noise, 2, guidance), lr, guidance)
+    assert torch.allclose(guided, decode(models, denoise(models, lr, noise, 2), lr, None), atol=1e-5)
 
-    def picture() -> torch.Tensor:
-        guidance = guide(models, previous, flow, Settings())
-        return decode(models, denoise(models, lr, noise, 2, guidance), lr, guidance)
 
-    alone = decode(models, denoise(models, lr, noise, 2), lr, None)
-    assert torch.allclose(picture(), alone, atol=1e-5)
+@torch.no_grad()
+def test_restarted_guidance_blends_the_latent_with_the_past() -> None:
+    models = build(EMBEDDED, seed=0)
     restart_controlnet(models, EMBEDDED, seed=0)
-    assert (picture() - alone).abs().max() > 1e-4
+    lr, noise = smooth_lr(), torch.zeros(2, 4, 24, 24)
+    past = lr.flip(0)
+    guidance = guide(
+        models, past.repeat_interleave(4, -1).repeat_interleave(4, -2), torch.zeros(2, 2, 96, 96), Settings()
+    )
+    alone, guided = (denoise(models, lr, noise, 1, g)[:, :3] for g in (None, guidance))
+    wanted = models.vae.scaling_factor / 2 * BLEND * (past - lr)
+    inside = (..., slice(2, -2), slice(2, -2))
+    assert (guided - alone - wanted)[inside].std() < 0.3 * wanted[inside].std()
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
@@ -64,7 +72,10 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 
 
 def test_an_impossible_initialisation_is_an_error() -> None:
+    narrow = replace(ARCHITECTURE, controlnet={"conditioning_embedding_out_channels": [4, 4, 8]})
+    with pytest.raises(TrainingError, match="6 channels in every layer"):
+        restart_controlnet(build(narrow, seed=0), narrow, seed=0)
     with pytest.raises(TrainingError, match="8 channels"):
-        build(replace(ARCHITECTURE, unet=ARCHITECTURE.unet | {"norm_num_groups": 2}), seed=0)
+        build(replace(ARCHITECTURE, unet=ARCHITECTURE.unet | {"norm_num_groups": 3}), seed=0)
     with pytest.raises(TrainingError, match="'identity' or 'default'"):
         build(replace(ARCHITECTURE, initialisation="zero"), seed=0)

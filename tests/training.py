@@ -13,7 +13,7 @@ ARCHITECTURE = Architecture(
     unet={
         "in_channels": 7,
         "out_channels": 4,
-        "block_out_channels": [8, 8],
+        "block_out_channels": [12, 12],
         "layers_per_block": 1,
         "down_block_types": ["DownBlock2D", "DownBlock2D"],
         "mid_block_type": "UNetMidBlock2DCrossAttn",
@@ -29,7 +29,7 @@ ARCHITECTURE = Architecture(
         "num_decoder_blocks": [1, 1, 0],
         "scaling_factor": 12.0,
     },
-    controlnet={"conditioning_embedding_out_channels": [4, 4, 8]},
+    controlnet={"conditioning_embedding_out_channels": [6, 6, 8]},
     scheduler={
         "beta_schedule": "scaled_linear",
         "beta_start": 1e-8,

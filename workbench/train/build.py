@@ -22,7 +22,13 @@ from workbench.train.recipe import Architecture
 BRANCH = 0.1  # of a learned branch beside what is passed on
 CARRIER = 16.0  # a constant pair far above the signal: GroupNorm then divides by (nearly) a constant
 OUTPUTS = 0.03  # standard deviation of the ControlNet's output convolutions when ARTG begins to learn
+BLEND = 0.3  # of the previous frame in this one's latent when ARTG begins to learn
 COLOURS = 3
+FREE = 8  # first of the three channels that carry the previous frame into the ControlNet
+
+AVERAGE = torch.tensor([0.0, 0.5, 0.5])  # of the two pixels that a halving joins
+LINEAR = torch.tensor([0.25, 0.5, 0.25])  # after nearest doubling, this is bilinear interpolation
+POINT = torch.tensor([0.0, 1.0, 0.0])
 
 
 def build(architecture: Architecture, seed: int) -> Models:
@@ -55,22 +61,17 @@ def scheduler_config(architecture: Architecture) -> dict[str, object]:
 
 def controlnet_from(unet: UNet2DConditionModel, architecture: Architecture) -> ControlNetModel:
     """A ControlNet that starts as the UNet's first half, its outputs at zero: untrained ARTG changes nothing."""
-    controlnet = ControlNetModel.from_unet(
+    return ControlNetModel.from_unet(
         unet,
         conditioning_embedding_out_channels=tuple(architecture.controlnet["conditioning_embedding_out_channels"]),
     )
-    if architecture.initialisation == "identity":
-        with torch.no_grad():
-            for layer in _convolutions(controlnet.controlnet_cond_embedding.modules()):
-                nn.init.orthogonal_(layer.weight, gain=1.7)  # SiLU loses about that much of a unit variance
-                layer.bias.zero_()
-    return controlnet
 
 
 def restart_controlnet(models: Models, architecture: Architecture, seed: int) -> None:
     """Gives ARTG the UNet as trained so far; called once, when training reaches its first stage of several frames.
 
-    Its outputs now start small, not at zero: behind zeros nothing else of it would learn at first.
+    Its outputs now start small, not at zero: behind zeros nothing else of it would learn at first. Under ``identity``
+    it starts as a blend with the past.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -78,9 +79,48 @@ def restart_controlnet(models: Models, architecture: Architecture, seed: int) ->
         with torch.no_grad():
             for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
                 layer.weight.normal_(std=OUTPUTS)
+            if architecture.initialisation == "identity":
+                anchor_guidance(controlnet)
     conditioning, controlnet.controlnet_cond_embedding = controlnet.controlnet_cond_embedding, nn.Identity()
     models.conditioning.load_state_dict(conditioning.state_dict())
     models.controlnet.load_state_dict(controlnet.state_dict())
+
+
+def anchor_guidance(controlnet: Any) -> None:
+    """ARTG starts as x0 = (1 - BLEND) LR + BLEND (warped previous output, reduced to LR): a recursive average.
+
+    The conditioning embedding carries the frame down as pairs +x, -x (SiLU(x) - SiLU(-x) = x) and hands it to three
+    channels that the ControlNet's input convolution leaves free; the first output convolution adds
+    BLEND (previous - LR) to the skip connection that carries LR to the UNet's output.
+    """
+    layers = _convolutions(controlnet.controlnet_cond_embedding.modules())
+    narrowest = min(layer.out_channels for layer in layers)
+    if narrowest < 2 * COLOURS or layers[-1].out_channels < FREE + COLOURS:
+        raise TrainingError(
+            f"the identity initialisation needs {2 * COLOURS} channels in every layer of the conditioning embedding, "
+            f"and {FREE + COLOURS} at its end; got {narrowest} and {layers[-1].out_channels}."
+        )
+    rgb = torch.arange(COLOURS)
+    plus, minus, free = rgb, COLOURS + rgb, FREE + rgb
+    for layer in layers:
+        nn.init.orthogonal_(layer.weight, gain=1.7)  # SiLU loses about that much of a unit variance
+        layer.bias.zero_()
+    for k, layer in enumerate(layers):
+        line = AVERAGE if layer.stride == (2, 2) else POINT
+        kernel = line[:, None] * line
+        outputs = ((free, 1),) if layer is layers[-1] else ((plus, 1), (minus, -1))
+        for rows, sign in outputs:
+            layer.weight[rows] = 0
+            layer.weight[rows, plus] = sign * kernel
+            if k > 0:
+                layer.weight[rows, minus] = -sign * kernel
+    layers[-1].weight[rgb] = 0
+    controlnet.conv_in.weight[free] = 0
+    controlnet.conv_in.bias[free] = 0
+    first = controlnet.controlnet_down_blocks[0]
+    first.weight[rgb] = 0
+    first.weight[rgb, free] = BLEND
+    first.weight[rgb, rgb] = -BLEND
 
 
 def anchor_autoencoder(vae: TemporalAutoencoderTiny) -> None:
@@ -91,16 +131,13 @@ def anchor_autoencoder(vae: TemporalAutoencoderTiny) -> None:
             for last, gain in ends:
                 last.weight.mul_(gain)
                 last.bias.zero_()
-    average = torch.tensor([0.0, 0.5, 0.5])  # of the two pixels that a halving joins
-    linear = torch.tensor([0.25, 0.5, 0.25])  # after nearest doubling, this is bilinear interpolation
-    point = torch.tensor([0.0, 1.0, 0.0])
     encoder, decoder = _convolutions(vae.encoder.layers), _convolutions(vae.decoder.layers)
     for layer in encoder:
-        _carry(layer, average if layer.stride == (2, 2) else point)
-    _carry(encoder[-1], point, offset=-0.5)
+        _carry(layer, AVERAGE if layer.stride == (2, 2) else POINT)
+    _carry(encoder[-1], POINT, offset=-0.5)
     for layer in decoder:
-        _carry(layer, linear if layer.bias is None else point)
-    _carry(decoder[0], point, offset=0.5)
+        _carry(layer, LINEAR if layer.bias is None else POINT)
+    _carry(decoder[0], POINT, offset=0.5)
 
 
 def anchor_unet(network: UNet2DConditionModel, scaling: float) -> None:

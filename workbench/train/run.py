@@ -150,7 +150,6 @@ class Session:
         stage = recipe.stages[index]
         if within == 0 and stage.frames > 1 and index > 0 and recipe.stages[index - 1].frames == 1:
             restart_controlnet(self.models, recipe.model, recipe.seed)
-            self._restart_average(("networks.controlnet", "networks.conditioning"))
         done = within / stage.iterations
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(stage, done) * min(1.0, (it + 1) / recipe.warmup)
@@ -166,7 +165,7 @@ class Session:
         self.accelerator.clip_grad_norm_(self.whole.parameters(), recipe.clip_gradient)
         self.optimizer.step()
         self.iteration += 1
-        decay = min(recipe.average, self.iteration / (self.iteration + 10))
+        decay = min(recipe.average, (within + 1) / (within + 10))  # each stage soon forgets how it began
         for name, parameter in self.whole.named_parameters():
             self.average[name].lerp_(parameter.detach(), 1 - decay)
         return loss.detach()
@@ -217,11 +216,6 @@ class Session:
         for name, network in self.models.networks.items():
             network.load_state_dict(source.networks[name].state_dict())
         self.models.prompt = source.prompt
-
-    def _restart_average(self, prefixes: tuple[str, ...]) -> None:
-        for name, parameter in self.whole.named_parameters():
-            if name.startswith(prefixes):
-                self.average[name].copy_(parameter.detach())
 
     @contextmanager
     def _shipped(self) -> Iterator[None]:
