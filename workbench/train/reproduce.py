@@ -1,0 +1,55 @@
+"""Trains the embedded recipe again at a twentieth of its budget and compares with what that once reached.
+
+    python -m workbench.train.reproduce MATERIAL_FOLDER OUT_FOLDER
+
+``MATERIAL_FOLDER`` is what ``workbench.train.material`` gathered. The published numbers are in ``training.json`` of the
+embedded model's folder. It takes some minutes on one core.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from workbench.errors import TrainingError
+from workbench.train.run import train
+
+SHARE = 1 / 20
+TOLERANCE = 0.2  # dB
+PACKAGE = Path(__file__).parent.parent
+RECIPE = PACKAGE / "train" / "configs" / "embedded.toml"
+PUBLISHED = PACKAGE / "data" / "model" / "training.json"
+
+
+def reproduce(material: Path, out: Path) -> dict[str, float]:
+    """PSNR-Y over bicubic (dB) that the short run reaches on each held-out clip."""
+    train(RECIPE, [material / "train"], out, heldout=material / "heldout", device="cpu", share=SHARE)
+    return final_gains(out / "log.jsonl")
+
+
+def final_gains(log: Path) -> dict[str, float]:
+    """A run's last PSNR-Y over bicubic (dB) on each clip, from its log."""
+    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    return {e["clip"]: e["model"]["psnr"] - e["bicubic"]["psnr"] for e in entries if "clip" in e}
+
+
+def compare(gains: Mapping[str, float], published: Mapping[str, float]) -> list[str]:
+    """A line a clip; TrainingError when a gain is further than 0.2 dB below the published one."""
+    if gains.keys() != published.keys():
+        raise TrainingError(f"the published clips are {sorted(published)}, these are {sorted(gains)}.")
+    lines = [f"{clip}: {gains[clip]:+.2f} dB over bicubic, published {published[clip]:+.2f}" for clip in published]
+    if any(gains[clip] < published[clip] - TOLERANCE for clip in published):
+        raise TrainingError("the recipe did not reach its published numbers: " + "; ".join(lines) + ".")
+    return lines
+
+
+def main(material: str, out: str) -> None:
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))["one_twentieth"]
+    for line in compare(reproduce(Path(material), Path(out)), published):
+        sys.stdout.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
