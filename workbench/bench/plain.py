@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
+from typing import cast
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ def whole_controlnet(models: Models) -> ControlNetModel:
 def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Settings) -> Iterator[Tensor]:
     """Frames -> (3, H, W) in [0, 1], without padding, state, taps or clocks."""
     controlnet = whole_controlnet(models)
-    scheduler = DDIMScheduler.from_config(models.scheduler_config)
+    scheduler = cast(DDIMScheduler, DDIMScheduler.from_config(models.scheduler_config))
     motion = choose_motion(settings, models.properties, models.device)
     dtype = models.unet.dtype
     before: Tensor | None = None
