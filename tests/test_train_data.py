@@ -59,10 +59,10 @@ def test_low_resolution_frames_are_8_bit(pool: Pool) -> None:
 def test_the_cache_is_used_again(pool: Pool, tmp_path: Path) -> None:
     folder = write_photos(tmp_path / "photos", count=1)
     first = Pool([folder], tmp_path / "cache")
-    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").iterdir()}
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").rglob("*.npy")}
     Pool([folder], tmp_path / "cache")
     assert len(first.photos) == len(times) > 0
-    assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").iterdir()}
+    assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "cache").rglob("*.npy")}
 
 
 def test_folders_without_material_and_too_small_material_are_errors(tmp_path: Path, pool: Pool) -> None:

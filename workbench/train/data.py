@@ -9,7 +9,8 @@ uncut one would have seen.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,18 +68,18 @@ class Pool:
         return f"Pool({len(self.photos)} photos, {len(self.clips)} clips)"
 
 
-def _cached(file: Path, cache: Path, decode: object) -> list[np.ndarray]:
-    stat = file.stat()
-    key = hashlib.sha256(f"{file.name} {stat.st_size}".encode()).hexdigest()[:16]
-    stored = sorted(cache.glob(f"{key}-*.npy"))
-    if not stored:
-        for k, picture in enumerate(decode(file)):  # type: ignore[operator]
-            unfinished = cache / f"{key}-{k}.tmp"
-            with unfinished.open("wb") as f:
-                np.save(f, picture)
-            unfinished.rename(cache / f"{key}-{k}.npy")
-        stored = sorted(cache.glob(f"{key}-*.npy"))
-    return [np.load(path, mmap_mode="r") for path in stored]
+def _cached(file: Path, cache: Path, decode: Callable[[Path], Iterator[np.ndarray]]) -> list[np.ndarray]:
+    """A file's pictures, decoded at its first use; a folder of them appears only when it is whole."""
+    about = file.stat()
+    key = hashlib.sha256(f"{file.resolve()} {about.st_size} {about.st_mtime_ns}".encode()).hexdigest()[:16]
+    if not (cache / key).exists():
+        unfinished = cache / f"{key}.tmp"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        for k, picture in enumerate(decode(file)):
+            np.save(unfinished / f"{k}.npy", picture)
+        unfinished.rename(cache / key)
+    return [np.load(path, mmap_mode="r") for path in sorted((cache / key).iterdir())]
 
 
 def _photo(file: Path) -> Iterator[np.ndarray]:
