@@ -9,7 +9,9 @@ import torch
 
 from tests.tiny import tiny_models
 from workbench.bench.bench import Report, Timing, bench
+from workbench.bench.cost import flop_per_frame
 from workbench.bench.plain import plain_stream
+from workbench.cli.main import main
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 
@@ -44,6 +46,10 @@ def test_a_report_has_every_stage_and_ratio(tiny_pipe):
     assert 0 < total <= 1.5 * report.frame.median
     assert json.loads(json.dumps(report.to_dict()))["ratio_to_plain"] == report.ratio_to_plain
     assert "ours / plain" in str(report)
+    assert set(report.memory) == stages - {"input", "output"}
+    assert 0 < report.trace_off < 0.01
+    assert report.achieved > 0
+    assert report.video.keys() == {"read", "write"}
 
 
 def test_ratios_are_taken_pair_by_pair():
@@ -53,3 +59,34 @@ def test_ratios_are_taken_pair_by_pair():
     assert report.ratio_to_plain == pytest.approx(0.75)
     assert report.convolutions == pytest.approx(2.0)
     assert report.frame.spread == (1.0, 4.0)
+
+
+def test_operations_grow_with_steps_and_pixels(tiny_pipe):
+    one, two, four = (flop_per_frame(tiny_pipe, (32, 32), Settings(steps=n)) for n in (1, 2, 4))
+    assert four - two == 2 * (two - one) > 0
+    assert flop_per_frame(tiny_pipe, (64, 32), Settings(artg=False)) > 1.9 * flop_per_frame(
+        tiny_pipe, (32, 32), Settings(artg=False)
+    )
+
+
+def test_operations_of_a_convolution_are_the_textbooks(tiny_pipe):
+    whole = flop_per_frame(tiny_pipe, (32, 32), Settings(steps=1, artg=False))
+    without = flop_per_frame(tiny_pipe, (32, 32), Settings(steps=1, artg=False, tpm=False))
+    assert whole > without > 2 * 32 * 32 * 9 * 7 * 8  # at least the UNet's first convolution
+
+
+def test_the_command_writes_numbers_and_a_figure(tiny_pipe, tmp_path, capsys):
+    folder = tiny_pipe.save_pretrained(tmp_path / "model")
+    words = ["bench", "--model", str(folder), "--size", "32x24", "--repeats", "1", "--vary", "vae_slicing=off,on"]
+    files = ["--json", str(tmp_path / "bench.json"), "--figure", str(tmp_path / "bench.png")]
+    assert main([*words, "--steps", "1", "--device", "all", *files]) == 0
+    rows = json.loads((tmp_path / "bench.json").read_text())
+    assert [row["settings"]["vae_slicing"] for row in rows[-2:]] == [False, True]
+    assert all(row["ratio_to_plain"] > 0 for row in rows)
+    assert (tmp_path / "bench-cpu.png").stat().st_size > 10_000
+    assert "plain loop" in capsys.readouterr().out
+
+
+def test_a_size_that_is_none_is_refused(capsys):
+    assert main(["bench", "--size", "large"]) == 2
+    assert "WIDTHxHEIGHT" in capsys.readouterr().err

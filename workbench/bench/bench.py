@@ -1,18 +1,17 @@
-"""Seconds per frame and per stage, against the plain loop and against one convolution, in the same run."""
+"""Time and memory per frame and stage, against the plain loop, a convolution and the machine's own peak, in one run."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-import numpy as np
 import torch
 
+from workbench.bench.cost import flop_per_frame, input_output, matmul_peak, seconds, stage_memory, trace_off_share
+from workbench.bench.noise import moving_noise
 from workbench.bench.plain import plain_stream
-from workbench.devices import synchronize
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 
@@ -38,7 +37,12 @@ class Timing:
 
 @dataclass(frozen=True)
 class Report:
-    """One run of the bench; times are seconds per frame, of frames that have a previous one."""
+    """One run of the bench; times are seconds per frame, of frames that have a previous one.
+
+    ``memory``: bytes above the start at each stage's highest point (see ``stage_memory``). ``flop``: floating-point
+    operations of a frame; ``matmul``: FLOP/s of the best matrix product here. ``trace_off``: share of a frame that its
+    taps cost when nobody listens. ``video``: seconds to read a frame and to write one.
+    """
 
     size: tuple[int, int]
     settings: Settings
@@ -49,6 +53,12 @@ class Report:
     stages: dict[str, Timing]
     first_frame: float
     convolution: Timing
+    dtype: str = "float32"
+    memory: dict[str, int] = field(default_factory=dict)
+    flop: int = 0
+    matmul: float = 0.0
+    trace_off: float = 0.0
+    video: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -61,22 +71,37 @@ class Report:
         """Our time per frame in times of the reference convolution."""
         return median(a / b for a, b in zip(self.frame.samples, self.convolution.samples, strict=True))
 
+    @property
+    def achieved(self) -> float:
+        """FLOP/s of our loop as a share of the best matrix product's."""
+        return self.flop / self.frame.median / self.matmul if self.matmul else 0.0
+
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"ratio_to_plain": self.ratio_to_plain, "convolutions": self.convolutions}
+        derived = ("ratio_to_plain", "convolutions", "achieved")
+        return asdict(self) | {name: getattr(self, name) for name in derived}
 
     def __str__(self) -> str:
         h, w = self.size
+        changed = ", ".join(f"{name}={value[0]}" for name, value in self.settings.diff(Settings()).items())
+        machine = f"{self.device}, {self.dtype}, {self.threads} threads"
         lines = [
-            f"{w}x{h} -> {4 * w}x{4 * h}, {self.settings.steps} steps, {self.device}, {self.threads} threads",
+            f"{w}x{h} -> {4 * w}x{4 * h}, {machine}, {changed or 'default settings'}",
             f"{'frame':14}{self.frame}",
-            *(f"  {name:12}{timing}" for name, timing in self.stages.items()),
+            *(f"  {name:12}{timing}{self._memory(name)}" for name, timing in self.stages.items()),
+            *(f"  {name + ' video':12}{time:8.3f} s" for name, time in self.video.items()),
             f"{'plain loop':14}{self.plain}",
             f"{'ours / plain':14}{self.ratio_to_plain:8.3f}",
             f"{'first frame':14}{self.first_frame:8.3f} s",
             f"{'convolution':14}{self.convolution}   64->64, 3x3, at {4 * w}x{4 * h}",
             f"{'frame / conv.':14}{self.convolutions:8.2f}",
+            f"{'operations':14}{self.flop / 1e9:8.1f} GFLOP a frame, {self.achieved:.0%} of a matrix product's speed "
+            f"({self.matmul / 1e9:.0f} GFLOP/s)",
+            f"{'trace off':14}{self.trace_off:8.3%} of a frame",
         ]
         return "\n".join(lines)
+
+    def _memory(self, stage: str) -> str:
+        return f"   {self.memory[stage] / 2**20:7.0f} MiB" if stage in self.memory else ""
 
 
 def bench(
@@ -84,18 +109,18 @@ def bench(
 ) -> Report:
     """Times frames of ``size`` (h, w): one warm-up, then ours, plain and the convolution in turn, ``repeats`` times."""
     settings = settings or Settings()
-    frames = _moving_noise(size, repeats + 2)
+    frames = moving_noise(size, repeats + 2)
     ours, plain = pipe.stream(frames, settings), plain_stream(pipe.models, frames, settings)
-    first = _seconds(pipe.device, lambda: next(ours))
+    first = seconds(pipe.device, lambda: next(ours))
     next(plain)
     next(ours), next(plain)  # the first frame has no ARTG and no TPM; the second warms them up
     own, others, reference, stages = [], [], [], []
     convolve = _convolution(size, pipe.device)
     for _ in range(repeats):
         outputs = []
-        own.append(_seconds(pipe.device, lambda outputs=outputs: outputs.append(next(ours))))
-        others.append(_seconds(pipe.device, lambda: next(plain)))
-        reference.append(_seconds(pipe.device, convolve))
+        own.append(seconds(pipe.device, lambda outputs=outputs: outputs.append(next(ours))))
+        others.append(seconds(pipe.device, lambda: next(plain)))
+        reference.append(seconds(pipe.device, convolve))
         stages.append(outputs[0].seconds)
     return Report(
         size=size,
@@ -107,16 +132,14 @@ def bench(
         stages={name: Timing(tuple(s[name] for s in stages)) for name in stages[0]},
         first_frame=first,
         convolution=Timing(tuple(reference)),
+        dtype=str(pipe.models.unet.dtype).removeprefix("torch."),
+        memory=stage_memory(pipe, size, settings),
+        flop=flop_per_frame(pipe, size, settings),
+        matmul=matmul_peak(pipe.device, pipe.models.unet.dtype),
+        trace_off=trace_off_share(pipe, size, settings, median(own)),
+        video=input_output(size),
         versions={"torch": torch.__version__},
     )
-
-
-def _seconds(device: torch.device, work: Callable[[], object]) -> float:
-    synchronize(device)
-    start = time.perf_counter()
-    work()
-    synchronize(device)
-    return time.perf_counter() - start
 
 
 def _convolution(size: tuple[int, int], device: torch.device) -> Callable[[], object]:
@@ -127,10 +150,3 @@ def _convolution(size: tuple[int, int], device: torch.device) -> Callable[[], ob
     with torch.no_grad():
         layer(picture)
     return torch.no_grad()(lambda: layer(picture))
-
-
-def _moving_noise(size: tuple[int, int], count: int) -> list[np.ndarray]:
-    """Frames with texture and motion, so that flow estimation has its usual work."""
-    h, w = size
-    texture = np.random.default_rng(0).integers(0, 256, (h + 2 * count, w + 2 * count, 3), dtype=np.uint8)
-    return [np.ascontiguousarray(texture[k : k + h, 2 * k : 2 * k + w]) for k in range(count)]

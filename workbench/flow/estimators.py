@@ -82,7 +82,9 @@ def raft_estimator(network: torch.nn.Module) -> Estimator:
         if below or right:
             current = F.pad(current, (0, right, 0, below), mode="replicate")
             previous = F.pad(previous, (0, right, 0, below), mode="replicate")
-        return network(current.float(), previous.float())[-1][..., :height, :width]
+        flow = network(current.float(), previous.float())[-1][..., :height, :width]
+        network.corr_block.corr_pyramid = []  # type: ignore[assignment]  # torchvision keeps it, the largest thing there is
+        return flow
 
     return estimate
 

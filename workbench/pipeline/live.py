@@ -85,7 +85,13 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 def _scratch(x: Tensor, y: Tensor) -> int:
-    """oneDNN copies both sides of a convolution into its blocked layout, unless they are channels-last already."""
+    """oneDNN copies both sides of a convolution into its blocked layout, unless they are channels-last already.
+
+    The result's own pages are touched only when it is copied out, and by then the input's copy is gone.
+    """
     if y.dim() == 4 and y.is_contiguous(memory_format=torch.channels_last) and not y.is_contiguous():
         return 0
-    return sum(t.numel() // t.shape[1] * -(-t.shape[1] // BLOCK) * BLOCK * t.element_size() for t in (x, y))
+    blocked_x, blocked_y = (
+        t.numel() // t.shape[1] * -(-t.shape[1] // BLOCK) * BLOCK * t.element_size() for t in (x, y)
+    )
+    return max(blocked_x + blocked_y - y.numel() * y.element_size(), blocked_y)

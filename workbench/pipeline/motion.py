@@ -50,11 +50,11 @@ def choose_motion(settings: Settings, properties: Properties, device: torch.devi
     if name == "none":
         return Motion(lambda current, previous: still(upscale(current), previous), "none", size)
     try:
-        return Motion(_on_grid(load_estimator(name, device), size), name, size)
+        return Motion(on_grid(load_estimator(name, device), size), name, size)
     except FlowError as error:
         if settings.flow != "auto":
             raise
-        return Motion(_on_grid(load_estimator("dis", device), "input"), "dis", "input", substitution=str(error))
+        return Motion(on_grid(load_estimator("dis", device), "input"), "dis", "input", substitution=str(error))
 
 
 def given_motion(source: FlowSource, size: tuple[int, int]) -> Motion:
@@ -72,7 +72,7 @@ def given_motion(source: FlowSource, size: tuple[int, int]) -> Motion:
     return Motion(between, "given", "output")
 
 
-def _on_grid(estimate: Estimator, size: str) -> Callable[[Tensor, Tensor], Tensor]:
+def on_grid(estimate: Estimator, size: str) -> Callable[[Tensor, Tensor], Tensor]:
     def at_output(current: Tensor, previous: Tensor) -> Tensor:
         return estimate(upscale(current), upscale(previous)).float()
 

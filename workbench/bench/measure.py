@@ -1,0 +1,79 @@
+"""Peak memory of a run, measured in a process of its own: ``python -m workbench.bench.measure`` answers one question.
+
+A process that has done other things before keeps memory that a new run reuses, so each number needs a fresh one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from workbench.devices import peak_memory
+from workbench.errors import WorkbenchError
+from workbench.pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Bytes: ``growth`` of the peak over what was there with the model loaded and warm."""
+
+    growth: int
+    seconds: float
+
+
+def measure_memory(
+    source: str | os.PathLike[str] | None,
+    size: tuple[int, int],
+    settings: Settings,
+    *,
+    device: str = "cpu",
+    dtype: str = "auto",
+    frames: int = 2,
+) -> Measured:
+    """Runs ``frames`` frames of ``size`` (h, w) in a fresh process; on the CPU its resident memory is read."""
+    question = {
+        "source": None if source is None else os.fspath(source),
+        "size": size,
+        "settings": settings.to_dict(),
+        "device": device,
+        "dtype": dtype,
+        "frames": frames,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "workbench.bench.measure", json.dumps(question)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise WorkbenchError(f"the measuring process ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _answer(question: str) -> str:
+    import time
+
+    from workbench.bench.cost import reset_peak
+    from workbench.bench.noise import moving_noise
+    from workbench.pipeline.load import load_pipeline
+    from workbench.pipeline.memory import steady_memory
+
+    steady_memory()
+    asked = json.loads(question)
+    settings = Settings.from_dict(asked["settings"])
+    pipe = load_pipeline(asked["source"], device=asked["device"], dtype=asked["dtype"])
+    for _ in pipe.stream(moving_noise((16, 16), 2), settings):
+        pass
+    clip = moving_noise(asked["size"], asked["frames"])
+    before = reset_peak(pipe.device)
+    start = time.perf_counter()
+    for _ in pipe.stream(clip, settings):
+        pass
+    return json.dumps({"growth": peak_memory(pipe.device) - before, "seconds": time.perf_counter() - start})
+
+
+if __name__ == "__main__":
+    sys.stdout.write(_answer(sys.argv[1]) + "\n")

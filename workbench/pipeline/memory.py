@@ -1,0 +1,268 @@
+"""How much memory a run will need, known before it starts.
+
+The loop itself runs one frame for its shapes only (``pipeline.live``), so the estimate follows every model, size,
+precision and setting. RAFT's correlation volume, the one part that grows with the square of the pixels, is also
+given by its closed form.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from workbench.errors import SettingsError
+from workbench.flow.estimators import RAFT_MINIMUM, RAFT_MULTIPLE, raft_estimator, still
+from workbench.models.models import SCALE, Models
+from workbench.pipeline import stream
+from workbench.pipeline.clock import Timer, untimed
+from workbench.pipeline.frames import MULTIPLE
+from workbench.pipeline.live import LiveBytes, without_data
+from workbench.pipeline.motion import UNUSED, on_grid
+from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.settings import Settings
+from workbench.pipeline.state import State
+
+MAP_FROM = 128 * 2**10  # bytes from which an allocation is returned to the system when it is freed
+SMALL = 2 * 2**20  # what the interpreter and allocations below that take; chosen by measurement
+M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes that a run needs beyond what the process holds before the model is loaded.
+
+    ``stages``: the highest point while each stage runs, with everything that is alive then. ``state``: of that,
+    what passes from frame to frame. ``correlation``: of that, RAFT's correlation volume (0 without RAFT).
+    """
+
+    size: tuple[int, int]
+    device: str
+    weights: int
+    stages: dict[str, int]
+    state: int
+    flow: str
+    correlation: int = 0
+
+    @property
+    def largest(self) -> str:
+        """The stage at which the peak is."""
+        return max(self.stages, key=lambda name: self.stages[name])
+
+    @property
+    def working(self) -> int:
+        """The peak without the weights."""
+        return self.stages[self.largest] + (SMALL if torch.device(self.device).type == "cpu" else 0)
+
+    @property
+    def peak(self) -> int:
+        return self.weights + self.working
+
+    def __str__(self) -> str:
+        h, w = self.size
+        lines = [
+            f"{w}x{h} -> {SCALE * w}x{SCALE * h} on {self.device}: "
+            f"about {readable(self.peak)} at the peak, in {self.largest}",
+            f"  {'weights':14}{readable(self.weights):>10}",
+            f"  {'state':14}{readable(self.state):>10}",
+            *(f"  {name:14}{readable(count):>10}" for name, count in self.stages.items()),
+        ]
+        if self.correlation:
+            lines.append(f"  of flow, {readable(self.correlation)} are {self.flow}'s correlation volume")
+        return "\n".join(lines)
+
+
+def estimate_memory(
+    model: Pipeline | Models,
+    size: tuple[int, int],
+    settings: Settings | None = None,
+    device: str | torch.device | None = None,
+) -> Estimate:
+    """What frames of ``size`` (h, w) need with these settings; ``device`` None: where the model is.
+
+    A ``Pipeline`` answers for the flow it would really use (raises FlowError when that cannot be had); for ``Models``
+    the estimator that the settings name is assumed.
+    """
+    settings = settings or Settings()
+    estimator, grid = _flow_of(model, settings)
+    live = LiveBytes()
+    weights, state = run_shapes(model, size, settings.but(steps=1), live, clock=live)
+    return Estimate(
+        size=size,
+        device=str(device or model.device),
+        weights=weights,
+        stages=live.peaks,
+        state=state,
+        flow=estimator,
+        correlation=correlation_volume(size, grid) if estimator.startswith("raft") else 0,
+    )
+
+
+def run_shapes(
+    model: Pipeline | Models,
+    size: tuple[int, int],
+    settings: Settings,
+    watch: AbstractContextManager[object],
+    *,
+    clock: Timer = untimed,
+) -> tuple[int, int]:
+    """One frame that has a previous one, for its shapes only, under ``watch``; bytes of all weights, and of the state.
+
+    One timestep is as large as many: what ``watch`` adds up over time depends on ``settings.steps``, its peak does not.
+    """
+    models = model.models if isinstance(model, Pipeline) else model
+    estimator, grid = _flow_of(model, settings)
+    height, width = (-(-length // MULTIPLE) * MULTIPLE for length in size)
+    fake = FakeTensorMode()
+    shapes = without_data(models, fake)
+    shapes.__class__ = _Unscheduled
+    for network in (shapes.unet, shapes.controlnet):
+        network.set_attention_slice("auto" if settings.attention_slicing else None)  # type: ignore[arg-type]
+    raft = _raft_without_data(estimator, fake) if estimator.startswith("raft") else None
+    estimate = still if raft is None else raft_estimator(raft)  # DIS takes a few bytes a pixel
+    with torch.no_grad(), fake, watch:
+        lr = torch.empty(1, 3, height, width)
+        noise = torch.empty(1, models.vae.config["latent_channels"], height, width)
+        raw, shown = (torch.empty(1, 3, SCALE * height, SCALE * width) for _ in range(2))
+        before = State(1, raw, torch.empty_like(lr), size, settings)
+        stream.step(shapes, lr, noise, before, settings, flow=on_grid(estimate, grid), clock=clock)
+        state = 4 * (raw.numel() + shown.numel() + lr.numel())
+    networks = [*models.networks.values(), *([] if raft is None else [raft])]
+    return sum(t.numel() * t.element_size() for n in networks for t in (*n.parameters(), *n.buffers())), state
+
+
+def correlation_volume(size: tuple[int, int], grid: str = "output") -> int:
+    """Bytes of RAFT's all-pairs correlation for frames of ``size`` (h, w): 4 (y/8 x/8)^2 on a grid of y by x.
+
+    At 1280x720 in, 197.75 GiB at output size, and 256 times less at input size.
+    """
+    scale = SCALE if grid == "output" else 1
+    cells = 1
+    for length in size:
+        padded = -(-length // MULTIPLE) * MULTIPLE * scale
+        cells *= max(RAFT_MINIMUM, -(-padded // RAFT_MULTIPLE) * RAFT_MULTIPLE) // 8
+    return 4 * cells**2
+
+
+def available_memory(device: str | torch.device) -> int:
+    """Bytes that can still be asked for on ``device``; on the CPU, within the container's limit where there is one."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+    import psutil
+
+    return min([psutil.virtual_memory().available, *_container_limit()])
+
+
+def check_memory(
+    model: Pipeline | Models,
+    size: tuple[int, int],
+    settings: Settings | None = None,
+    device: str | torch.device | None = None,
+    *,
+    available: int | None = None,
+) -> Estimate:
+    """The estimate, where it fits into what is ``available`` (None: asked of the device).
+
+    Otherwise raises SettingsError, with the nearest settings that do fit. The weights count as loaded already.
+    """
+    settings = settings or Settings()
+    estimate = estimate_memory(model, size, settings, device)
+    room = available_memory(estimate.device) if available is None else available
+    if estimate.working <= room:
+        return estimate
+    h, w = size
+    why = f"the peak is in {estimate.largest}"
+    if estimate.correlation and estimate.largest == "flow":
+        why = f"{estimate.flow}'s correlation volume alone takes {readable(estimate.correlation)}"
+    way_out = "Use smaller frames."
+    for changes in smaller(settings):
+        other = estimate_memory(model, size, settings.but(**changes), device)
+        if other.working <= room:
+            words = ", ".join(f"{name}={value!r}" for name, value in changes.items())
+            way_out = f"With {words} it needs {readable(other.working)} and fits."
+            break
+    raise SettingsError(
+        f"frames of {w}x{h} need about {readable(estimate.working)} beside the weights, and {estimate.device} has "
+        f"{readable(room)} left; {why}. {way_out}"
+    )
+
+
+def smaller(settings: Settings) -> Iterator[dict[str, object]]:
+    """Changes that need less memory: first those that leave the picture as it is."""
+    same: dict[str, object] = {}
+    if not settings.vae_slicing:
+        same["vae_slicing"] = True
+    if settings.attention_slicing:
+        same["attention_slicing"] = False
+    flows: list[dict[str, object]] = [{}, {"flow_size": "input"}, {"flow": "dis", "flow_size": "input"}]
+    for flow in flows:
+        for extra in ({}, same) if flow and same else (same,):
+            if settings.but(**flow, **extra) != settings:
+                yield flow | extra
+
+
+def steady_memory() -> None:
+    """Makes freed maps leave the process at once (Linux with glibc; nothing elsewhere).
+
+    By default glibc raises its limit for that to 32 MiB as a program runs, keeps the freed pieces, and cannot fit the
+    next frame's into them: the same run then peaks differently each time, by up to twice what it asked for.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_MMAP_THRESHOLD, MAP_FROM)
+
+
+def readable(count: int) -> str:
+    """``1.50 GiB``, ``20 MiB``."""
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+class _Unscheduled(Models):
+    """Models whose timesteps are shapes, too: a schedule reads values, and shapes have none."""
+
+    def schedule(self, steps: int) -> SimpleNamespace:  # type: ignore[override]
+        return SimpleNamespace(
+            init_noise_sigma=1.0,
+            timesteps=[torch.tensor(999)] * steps,
+            scale_model_input=lambda sample, t: sample,
+            step=lambda prediction, t, sample, **_: (prediction + sample, prediction.clone()),
+        )
+
+
+def _flow_of(model: Pipeline | Models, settings: Settings) -> tuple[str, str]:
+    """Estimator and grid."""
+    if not (settings.artg or settings.tpm):
+        return UNUSED.estimator, UNUSED.size
+    if isinstance(model, Pipeline):
+        motion = model.motion(settings)
+        return motion.estimator, motion.size
+    estimator = model.properties.flow if settings.flow == "auto" else settings.flow
+    return estimator, model.properties.flow_size if settings.flow_size == "auto" else settings.flow_size
+
+
+def _raft_without_data(name: str, fake: FakeTensorMode) -> torch.nn.Module:
+    from torchvision.models import optical_flow
+
+    with fake:
+        network = getattr(optical_flow, name.replace("-", "_"))(weights=None)
+    return network.eval().requires_grad_(False)
+
+
+def _container_limit() -> list[int]:
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    try:
+        return [int(limit.read_text()) - int(used.read_text())]
+    except (OSError, ValueError):  # no cgroup here, or "max"
+        return []
