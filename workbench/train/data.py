@@ -9,6 +9,7 @@ uncut one would have seen.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -73,12 +74,14 @@ def _cached(file: Path, cache: Path, decode: Callable[[Path], Iterator[np.ndarra
     about = file.stat()
     key = hashlib.sha256(f"{file.resolve()} {about.st_size} {about.st_mtime_ns}".encode()).hexdigest()[:16]
     if not (cache / key).exists():
-        unfinished = cache / f"{key}.tmp"
-        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished = cache / f"{key}.{os.getpid()}.tmp"
         unfinished.mkdir()
         for k, picture in enumerate(decode(file)):
             np.save(unfinished / f"{k}.npy", picture)
-        unfinished.rename(cache / key)
+        try:
+            unfinished.rename(cache / key)
+        except OSError:  # another process of the run was first, with the same pictures
+            shutil.rmtree(unfinished)
     return [np.load(path, mmap_mode="r") for path in sorted((cache / key).iterdir())]
 
 

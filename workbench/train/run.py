@@ -71,7 +71,7 @@ def train(
     clips = [] if heldout is None else open_clips(Path(heldout), EVALUATION_FRAMES, EVALUATION_SIDE)
     session = Session(recipe, out, clips, warm_start, resume, device, precision)
     session.go(pool, stop_after)
-    return session.export()
+    return session.finish()
 
 
 class Objective(nn.Module):
@@ -190,6 +190,13 @@ class Session:
         """Writes the averaged weights as ``out/model``."""
         with self._shipped():
             return save_models(self.models, self.out / "model", dtype=torch.float16)
+
+    def finish(self) -> Path:
+        """The model folder as the run leaves it, once every process is here."""
+        if self.accelerator.is_main_process:
+            self.export()
+        self.accelerator.wait_for_everyone()
+        return self.out / "model"
 
     def checkpoint(self) -> None:
         if self.accelerator.is_main_process:
