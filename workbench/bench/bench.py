@@ -146,7 +146,7 @@ def _convolution(size: tuple[int, int], device: torch.device) -> Callable[[], ob
     """A 64 -> 64, 3x3, float32 convolution at output size, channels last: the yardstick of this machine."""
     h, w = size
     picture = torch.randn(1, 64, 4 * h, 4 * w, device=device).to(memory_format=torch.channels_last)
-    layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(device, memory_format=torch.channels_last)
+    layer = torch.nn.Conv2d(64, 64, 3, padding=1).to(device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     with torch.no_grad():
         layer(picture)
     return torch.no_grad()(lambda: layer(picture))
