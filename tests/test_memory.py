@@ -58,7 +58,7 @@ def test_shapes_of_a_network_have_no_data_and_leave_it_as_it_is(models):
 
 def test_the_estimate_is_within_15_percent_of_a_fresh_process(models, folder):
     variants = [Settings(steps=1), Settings(steps=1, vae_slicing=True)]
-    for checked in check_estimates(Pipeline(models), folder, [(64, 64)], variants):
+    for checked in check_estimates(Pipeline(models), folder, [(144, 192)], variants):
         assert checked.ratio == pytest.approx(1, abs=0.15), str(checked)
 
 

@@ -237,7 +237,8 @@ def test_back_projection_brings_the_output_closer_to_its_lr_frame(moving_frames)
 
 
 MEMORY = """
-import resource, sys, numpy as np, torch
+import sys, numpy as np, torch
+from workbench.devices import peak_memory
 torch.set_num_threads(1)
 from tests.tiny import tiny_models
 from workbench.pipeline.pipeline import Pipeline
@@ -246,7 +247,7 @@ rng = np.random.default_rng(0)
 frames = (rng.integers(0, 256, (48, 64, 3), dtype=np.uint8) for _ in range(int(sys.argv[1])))
 for out in Pipeline(tiny_models()).stream(frames, Settings(steps=1)):
     pass
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak_memory(torch.device("cpu")))
 """
 
 
