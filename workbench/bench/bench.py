@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from workbench.bench.cost import flop_per_frame, input_output, matmul_peak, seconds, stage_memory, trace_off_share
 from workbench.bench.noise import moving_noise
 from workbench.bench.plain import plain_stream
+from workbench.pipeline.memory import steady_memory
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 
@@ -113,7 +114,8 @@ def bench(
     ours, plain = pipe.stream(frames, settings), plain_stream(pipe.models, frames, settings)
     first = seconds(pipe.device, lambda: next(ours))
     next(plain)
-    next(ours), next(plain)  # the first frame has no ARTG and no TPM; the second warms them up
+    next(ours)
+    next(plain)  # the first frame has no ARTG and no TPM; the second warms them up
     own, others, reference, stages = [], [], [], []
     convolve = _convolution(size, pipe.device)
     for _ in range(repeats):
@@ -133,13 +135,18 @@ def bench(
         first_frame=first,
         convolution=Timing(tuple(reference)),
         dtype=str(pipe.models.unet.dtype).removeprefix("torch."),
-        memory=stage_memory(pipe, size, settings),
         flop=flop_per_frame(pipe, size, settings),
         matmul=matmul_peak(pipe.device, pipe.models.unet.dtype),
         trace_off=trace_off_share(pipe, size, settings, median(own)),
         video=input_output(size),
         versions={"torch": torch.__version__},
     )
+
+
+def with_memory(report: Report, pipe: Pipeline) -> Report:
+    """The report with its stages' memory. Do this after all timing: ``steady_memory`` costs speed (up to twice)."""
+    steady_memory()
+    return replace(report, memory=stage_memory(pipe, report.size, report.settings))
 
 
 def _convolution(size: tuple[int, int], device: torch.device) -> Callable[[], object]:

@@ -47,18 +47,18 @@ def run(args: argparse.Namespace) -> int:
 def _times(
     args: argparse.Namespace, device: str, dtype: str, sizes: list[tuple[int, int]], variants: list[Any]
 ) -> list[Any]:
-    from workbench.bench.bench import bench
+    from workbench.bench.bench import bench, with_memory
     from workbench.pipeline.load import load_pipeline
-    from workbench.pipeline.memory import check_memory, steady_memory
+    from workbench.pipeline.memory import check_memory
 
-    steady_memory()
     pipe = load_pipeline(args.model, device=device, dtype=dtype, revision=args.revision)
     reports = []
     for size in sizes:
         for settings in variants:
             check_memory(pipe, size, settings)
             reports.append(bench(pipe, settings, size=size, repeats=args.repeats))
-            print(f"{reports[-1]}\n")
+    reports = [with_memory(report, pipe) for report in reports]
+    print("\n\n".join(map(str, reports)))
     if args.figure:
         from workbench.views.plots.bench import bench as draw
 
