@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
 import torch
 
-from workbench.bench.cost import flop_per_frame, input_output, matmul_peak, seconds, stage_memory, trace_off_share
+from workbench.bench.cost import flop_per_frame, input_output, matmul_peak, seconds, trace_off_share
 from workbench.bench.noise import moving_noise
 from workbench.bench.plain import plain_stream
-from workbench.pipeline.memory import steady_memory
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 
@@ -40,9 +39,9 @@ class Timing:
 class Report:
     """One run of the bench; times are seconds per frame, of frames that have a previous one.
 
-    ``memory``: bytes above the start at each stage's highest point (see ``stage_memory``). ``flop``: floating-point
-    operations of a frame; ``matmul``: FLOP/s of the best matrix product here. ``trace_off``: share of a frame that its
-    taps cost when nobody listens. ``video``: seconds to read a frame and to write one.
+    ``memory``: bytes above the start at each stage's highest point, measured in a fresh process (``measure_memory``).
+    ``flop``: floating-point operations of a frame; ``matmul``: FLOP/s of the best matrix product here. ``trace_off``:
+    share of a frame that its taps cost when nobody listens. ``video``: seconds to read a frame and to write one.
     """
 
     size: tuple[int, int]
@@ -141,12 +140,6 @@ def bench(
         video=input_output(size),
         versions={"torch": torch.__version__},
     )
-
-
-def with_memory(report: Report, pipe: Pipeline) -> Report:
-    """The report with its stages' memory. Do this after all timing: ``steady_memory`` costs speed (up to twice)."""
-    steady_memory()
-    return replace(report, memory=stage_memory(pipe, report.size, report.settings))
 
 
 def _convolution(size: tuple[int, int], device: torch.device) -> Callable[[], object]:

@@ -18,10 +18,11 @@ from workbench.pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class Measured:
-    """Bytes: ``growth`` of the peak over what was there with the model loaded and warm."""
+    """Bytes: ``growth`` of the peak over what was there with the model loaded and warm; ``stages``: that of each."""
 
     growth: int
     seconds: float
+    stages: dict[str, int]
 
 
 def measure_memory(
@@ -31,6 +32,7 @@ def measure_memory(
     *,
     device: str = "cpu",
     dtype: str = "auto",
+    revision: str | None = None,
     frames: int = 2,
 ) -> Measured:
     """Runs ``frames`` frames of ``size`` (h, w) in a fresh process; on the CPU its resident memory is read."""
@@ -40,6 +42,7 @@ def measure_memory(
         "settings": settings.to_dict(),
         "device": device,
         "dtype": dtype,
+        "revision": revision,
         "frames": frames,
     }
     done = subprocess.run(
@@ -56,7 +59,7 @@ def measure_memory(
 def _answer(question: str) -> str:
     import time
 
-    from workbench.bench.cost import reset_peak
+    from workbench.bench.cost import reset_peak, stage_memory
     from workbench.bench.noise import moving_noise
     from workbench.pipeline.load import load_pipeline
     from workbench.pipeline.memory import steady_memory
@@ -64,7 +67,7 @@ def _answer(question: str) -> str:
     steady_memory()
     asked = json.loads(question)
     settings = Settings.from_dict(asked["settings"])
-    pipe = load_pipeline(asked["source"], device=asked["device"], dtype=asked["dtype"])
+    pipe = load_pipeline(asked["source"], device=asked["device"], dtype=asked["dtype"], revision=asked["revision"])
     for _ in pipe.stream(moving_noise((16, 16), 2), settings):
         pass
     clip = moving_noise(asked["size"], asked["frames"])
@@ -72,7 +75,10 @@ def _answer(question: str) -> str:
     start = time.perf_counter()
     for _ in pipe.stream(clip, settings):
         pass
-    return json.dumps({"growth": peak_memory(pipe.device) - before, "seconds": time.perf_counter() - start})
+    growth, seconds = peak_memory(pipe.device) - before, time.perf_counter() - start
+    return json.dumps(
+        {"growth": growth, "seconds": seconds, "stages": stage_memory(pipe, tuple(asked["size"]), settings)}
+    )
 
 
 if __name__ == "__main__":

@@ -47,7 +47,10 @@ def run(args: argparse.Namespace) -> int:
 def _times(
     args: argparse.Namespace, device: str, dtype: str, sizes: list[tuple[int, int]], variants: list[Any]
 ) -> list[Any]:
-    from workbench.bench.bench import bench, with_memory
+    from dataclasses import replace
+
+    from workbench.bench.bench import bench
+    from workbench.bench.measure import measure_memory
     from workbench.pipeline.load import load_pipeline
     from workbench.pipeline.memory import check_memory
 
@@ -56,9 +59,10 @@ def _times(
     for size in sizes:
         for settings in variants:
             check_memory(pipe, size, settings)
-            reports.append(bench(pipe, settings, size=size, repeats=args.repeats))
-    reports = [with_memory(report, pipe) for report in reports]
-    print("\n\n".join(map(str, reports)))
+            report = bench(pipe, settings, size=size, repeats=args.repeats)
+            measured = measure_memory(args.model, size, settings, device=device, dtype=dtype, revision=args.revision)
+            reports.append(replace(report, memory=measured.stages))
+            print(f"{reports[-1]}\n")
     if args.figure:
         from workbench.views.plots.bench import bench as draw
 
