@@ -12,11 +12,14 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from workbench.bench.bench import Report, Timing
+from workbench.bench.published import NOT_MEASURED, PUBLISHED
 from workbench.comparison import Comparison
 from workbench.errors import InputError, TraceError
 from workbench.pipeline.settings import Settings
 from workbench.trace import Trace
 from workbench.views import plots
+from workbench.views.plots.features import attention_grid
 from workbench.views.plots.motion import flow_colours
 from workbench.views.plots.pictures import _detail
 from workbench.views.plots.style import some
@@ -29,6 +32,7 @@ ROOT = Path(__file__).parent.parent
 def run(tiny_pipe, moving_frames, tmp_path_factory):
     """A trace that was saved and loaded, its outputs, and another run's."""
     trace = Trace("*")
+    trace.attention("mid_block")
     outputs = list(tiny_pipe.stream([frame[:22, :30] for frame in moving_frames[:3]], TWO, trace=trace))
     path = trace.save(tmp_path_factory.mktemp("trace") / "run.safetensors")
     others = list(tiny_pipe.stream([frame[:22, :30] for frame in moving_frames[:3]], TWO.but(tpm=False)))
@@ -40,7 +44,24 @@ COMPARISON = Comparison(
     {"A": [1.0, 1.0, 1.0], "B": [1.0, 1.0, 1.0]},
     {"metrics": ["psnr"]},
 )
+REPORT = Report(
+    (180, 320),
+    TWO,
+    "cpu",
+    2,
+    Timing((1.0, 1.5, 1.1)),
+    Timing((2.0, 2.0, 2.2)),
+    {"unet": Timing((0.6, 0.7, 0.8)), "decode": Timing((0.3, 0.4, 0.5))},
+    1.0,
+    Timing((0.1, 0.1, 0.1)),
+    memory={"unet": 2**20, "decode": 2**22},
+)
+SELF = "attention.mid_block.attentions.0.transformer_blocks.0.attn1"
 DRAWN = {
+    "attention": lambda trace, outputs, others: plots.attention(trace, SELF, 1),
+    "bench": lambda trace, outputs, others: plots.bench([REPORT]),
+    "devices": lambda trace, outputs, others: plots.devices([REPORT], "a tiny model"),
+    "features": lambda trace, outputs, others: plots.features(trace, "tpm.0.current", "tpm.0.fused", frame=1),
     "denoising": lambda trace, outputs, others: plots.denoising(trace, 1),
     "x0": lambda trace, outputs, others: plots.x0(trace, 1),
     "flow": lambda trace, outputs, others: plots.flow(trace, 1),
@@ -76,10 +97,13 @@ def test_every_figure_draws_with_a_caption_that_lies_within_it(run, name):
 
 
 def test_drawn_names_are_all_there_are():
-    assert sorted(DRAWN) == plots.__all__
+    assert set(DRAWN) == set(plots.__all__)
 
 
-@pytest.mark.parametrize(("name", "scales"), [("denoising", 1), ("x0", 1), ("tpm", 1), ("difference", 1), ("artg", 2)])
+@pytest.mark.parametrize(
+    ("name", "scales"),
+    [("denoising", 1), ("x0", 1), ("tpm", 1), ("difference", 1), ("attention", 1), ("artg", 2), ("features", 2)],
+)
 def test_panels_of_one_kind_share_one_scale(run, name, scales):
     found = {image.get_clim() for image in maps(DRAWN[name](*run))}
     assert len(found) == scales
@@ -112,6 +136,38 @@ def test_alpha_bars_are_the_weights(run):
     axes = next(a for a in plots.tpm(trace, 1).axes if a.get_ylabel() == "weight")
     heights = [bar.get_height() for bar in axes.patches]
     assert heights[:7] == pytest.approx([float(trace[f"tpm.{k}.alpha", 1]) for k in range(7)])
+
+
+def test_features_are_the_strength_and_the_most_varied_channels(run):
+    trace = run[0]
+    shown = [image.get_array() for image in maps(plots.features(trace, "latent", frame=1, step=0, channels=2))]
+    latent = trace["latent", 1][0]
+    assert len(shown) == 3
+    assert np.allclose(shown[0], latent.square().mean(0).sqrt())
+    most = sorted(latent.flatten(1).std(1).argsort(descending=True)[:2].tolist())
+    assert np.allclose(shown[1:], latent[most])
+
+
+def test_attention_maps_lie_on_the_level_s_grid(run):
+    trace = run[0]
+    shown = [image.get_array() for image in maps(plots.attention(trace, SELF, 1))]
+    assert [image.shape for image in shown] == [(12, 16)] * 3
+    assert all(image.sum() == pytest.approx(1, abs=1e-4) for image in shown), "each place's weights sum to 1"
+    cross = maps(plots.attention(trace, SELF.replace("attn1", "attn2"), 1))
+    assert len(cross) == 4
+    assert attention_grid(23 * 40, (180, 320)) == (23, 40)
+    with pytest.raises(TraceError, match="7 places fit no level of a frame of 32x24"):
+        attention_grid(7, (24, 32))
+
+
+def test_what_was_published_is_labelled_and_drawn_apart_from_what_was_measured():
+    figure = plots.devices([REPORT], "a tiny model")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["measured here", NOT_MEASURED]
+    assert NOT_MEASURED in figure.caption
+    names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert names[0].startswith("cpu, float32, 320x180")
+    assert len(names) == 1 + len(PUBLISHED)
 
 
 def test_difference_takes_traces_and_outputs_alike(run):
@@ -166,6 +222,12 @@ def test_what_is_missing_is_named(run):
     trace, outputs, _ = run
     with pytest.raises(TraceError, match="no frame 0"):
         plots.flow(trace, 0)
+    with pytest.raises(TraceError, match=r"'tpm\.0\.alpha' is no map"):
+        plots.features(trace, "tpm.0.alpha", frame=1)
+    with pytest.raises(TraceError, match="give the names"):
+        plots.features(trace, frame=1)
+    with pytest.raises(TraceError, match="'x0' is no attention map"):
+        plots.attention(trace, "x0", 1)
     with pytest.raises(TraceError, match=r"frame 0 holds no ARTG residuals; record 'artg\.\*'"):
         plots.artg(trace, 0)
     with pytest.raises(TraceError, match=r"frame 0 holds no TPM contributions; record 'tpm\.\*'"):

@@ -74,6 +74,8 @@ def test_ranges_are_as_the_table_says(traced):
     trace, _ = traced
     assert trace["lr", 1].abs().max() <= 1
     assert set(trace["occlusion", 1].unique().tolist()) <= {0.0, 1.0}
+    assert trace["flow.round_trip", 1].min() >= 0
+    assert not trace["occlusion", 1][trace["flow.round_trip", 1] < 0.5**0.5].any(), "who comes back is visible"
     for name in ("frame", "x0.picture", "latent.picture"):
         assert 0 <= trace[name, 1].min() <= trace[name, 1].max() <= 1
 
@@ -94,6 +96,15 @@ def test_recorded_values_are_those_of_the_run(traced):
     assert torch.equal(trace["unet.conv_out", 2], trace["noise_pred", 2])
     assert torch.equal(trace["conditioning.conv_out", 2], trace["artg.embedding", 2])
     assert torch.equal(trace["vae.decoder.layers.2", 2], trace["decoder.0", 2])
+
+
+def test_the_round_trip_of_a_pure_shift_ends_where_it_began(tiny_pipe, moving_frames):
+    shift = torch.tensor([8.0, 4.0]).view(2, 1, 1).expand(2, 96, 128)
+    there_and_back = iter([shift, -shift])
+    trace = Trace("flow*")
+    list(tiny_pipe.stream(moving_frames[:2], TWO, trace=trace, flow=lambda current, previous: next(there_and_back)))
+    assert torch.equal(trace["flow.backward", 1], -trace["flow", 1])
+    assert not trace["flow.round_trip", 1].any()
 
 
 def test_values_are_copies(tiny_pipe, moving_frames):

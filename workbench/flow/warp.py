@@ -35,6 +35,11 @@ def warp(previous: Tensor, flow: Tensor, convention: str = "exact") -> Tensor:
     )
 
 
+def round_trip(forward: Tensor, backward: Tensor) -> Tensor:
+    """(B, 2, H, W) twice -> |f + b(x + f)|, (B, 1, H, W) in pixels: how far from its start a pixel comes back."""
+    return (forward + warp(backward, forward)).norm(dim=1, keepdim=True)
+
+
 def consistency(forward: Tensor, backward: Tensor, alpha: float = 0.01, beta: float = 0.5) -> Tensor:
     """Forward/backward check: (B, 2, H, W) twice -> (B, 1, H, W), 1 where the two flows agree, 0 where occluded.
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workbench.flow.warp import consistency, warp
+from workbench.flow.warp import consistency, round_trip, warp
 from workbench.models.models import SCALE, Models
 from workbench.models.slicing import decode_in_strips, memory_in_strips
 from workbench.pipeline.clock import Timer, untimed
@@ -56,8 +56,9 @@ def step(
     if previous is not None and (settings.artg or settings.tpm):
         with clock("flow"):
             field = tap("flow", flow(lr, previous.previous_lr))
-        if tap.wants("flow.backward") or tap.wants("occlusion"):
+        if any(tap.wants(name) for name in ("flow.backward", "flow.round_trip", "occlusion")):
             backward = tap("flow.backward", flow(previous.previous_lr, lr))
+            tap("flow.round_trip", round_trip(field, backward))
             tap("occlusion", 1 - consistency(field, backward))
         guidance = guide(models, tap("previous", previous.previous_output), field, settings, tap=tap, clock=clock)
     latent = denoise(

@@ -23,15 +23,60 @@ for out in pipe.stream(clip, wb.Settings(), trace=trace):
     wb.show(out)
 
 print(trace)                                     # what was recorded: names, shapes, frames
-trace["flow", 3]                                 # (2, H, W): flow of frame 3; .numpy() makes it an array
+trace["flow", 3]                                 # (2, H, W): the flow of frame 3, a tensor on the CPU
 trace["x0", 5]                                   # (steps, 4, h, w): every step of frame 5
 trace["tpm.2.fused", 4]                          # (C, y / 4, x / 4)
-[trace.image("x0", 5, i) for i in range(4)]      # (3, H, W) in [0, 1]: the pictures x0 stands for, step by step
+trace.image("x0", 5, 0)                          # (3, H, W) in [0, 1]: what x0 stands for after the first step
 trace.seconds[5]                                 # {"flow": ..., "unet": ..., "decode": ...} of frame 5
 trace.peak_memory                                # bytes
+wb.explore(trace)                                # in a notebook: sliders over frames and steps, any tap beside another
 ```
 
-Outputs are bit-identical with and without a trace. One trace holds one run; frames count from 0.
+Outputs are bit-identical with and without a trace. One trace holds one run; frames count from 0, so `clip[:6]`
+has frames 0 to 5.
+
+## Four worked examples
+
+They use `clip` and `pipe` from above. **The flow of frame 3, as an array:**
+
+```python
+trace = wb.Trace("flow")
+for out in pipe.stream(clip, trace=trace):
+    pass
+field = trace["flow", 3].numpy()                 # (2, H, W) float32, output pixels: field[0] is x, field[1] is y
+```
+
+**The pictures that x0 stands for, at all steps of frame 5:**
+
+```python
+trace = wb.Trace("x0")                           # brings along what decoding needs
+for out in pipe.stream(clip, wb.Settings(steps=4), trace=trace):
+    pass
+pictures = [trace.image("x0", 5, step) for step in range(4)]   # four of (3, H, W), in [0, 1]
+wb.show(pictures[0])
+figure = wb.plots.x0(trace, 5)                   # the same as a figure
+```
+
+**ARTG halved from frame 4 on** (the frames before it stay as they were, bit for bit):
+
+```python
+trace = wb.Trace()
+halved = lambda value, frame, step: value * 0.5 if frame >= 4 else value
+trace.edit("artg.down.*", halved)                # the residuals of the UNet's skip connections ...
+trace.edit("artg.mid", halved)                   # ... and of its middle
+artg_halved = list(pipe.stream(clip, trace=trace))
+```
+
+**TPM block 2 muted:**
+
+```python
+import torch
+
+trace = wb.Trace("tpm.2.contribution")           # recorded too, to see that it is zero
+trace.edit("tpm.2.contribution", lambda value, frame, step: torch.zeros_like(value))
+block_2_muted = list(pipe.stream(clip, trace=trace))
+block_2_muted[5].metadata["edits"]               # {"tpm.2.contribution": 5}: edited runs say so
+```
 
 ## Shapes
 
@@ -52,15 +97,11 @@ the run begins.
 ## Edits
 
 ```python
-import torch
-
-trace = wb.Trace("flow")
-trace.edit("flow", lambda value, frame, step: torch.zeros_like(value))                       # no motion
-trace.edit("artg.down.*", lambda value, frame, step: value * 0.5 if frame >= 4 else value)   # ARTG halved
-trace.edit("artg.mid", lambda value, frame, step: value * 0.5 if frame >= 4 else value)      #   from frame 4 on
-trace.edit("tpm.2.contribution", lambda value, frame, step: torch.zeros_like(value))         # TPM block 2 muted
-outputs = list(pipe.stream(clip, wb.Settings(), trace=trace))
-outputs[-1].metadata["edits"]                    # {"flow": 5, ...}: how often each was applied so far
+still = wb.Trace("warped")
+still.edit("flow", lambda value, frame, step: torch.zeros_like(value))    # no motion: nothing is warped
+with still.edit("noise", lambda value, frame, step: value * 0):           # this edit ends with the block
+    outputs = list(pipe.stream(clip[:3], trace=still))
+outputs[-1].metadata["edits"]                    # {"flow": 2, "noise": 3}: how often each was applied so far
 ```
 
 The function gets the value as in the table, on its device (and None as the step, where there is none), and
@@ -73,10 +114,13 @@ it came).
 ## Parts of the networks, and attention
 
 ```python
-trace.modules("unet", "down_blocks.*", "mid_block")   # also controlnet, conditioning (of the ControlNet), vae
-trace.attention("mid_block")                          # every attention of the UNet at or under this path
-trace["unet.down_blocks.0", 5]                        # (steps, C, y, x): its output at every step
-trace["attention.mid_block.attentions.0.transformer_blocks.0.attn1", 5]   # (steps, heads, queries, keys)
+parts = wb.Trace()
+parts.modules("unet", "down_blocks.*", "mid_block")   # also controlnet, conditioning (of the ControlNet), vae
+parts.attention("mid_block")                          # every attention of the UNet at or under this path
+for out in pipe.stream(clip[:2], trace=parts):
+    pass
+parts["unet.down_blocks.0", 1]                        # (steps, C, y, x): its output at every step
+parts["attention.mid_block.attentions.0.transformer_blocks.0.attn1", 1]   # (steps, heads, queries, keys)
 ```
 
 In these paths `*` is one level and `**` any depth. Of a module with several outputs the first is recorded; a
@@ -93,9 +137,12 @@ fire either way.
 ## Memory, and files
 
 ```python
-wb.Trace("x0", budget="500MB", when_full="thin", every=2, dtype="float16")
-trace.save("run.safetensors")
-trace = wb.Trace.load("run.safetensors")         # needs no model
+small = wb.Trace("x0", budget="500MB", when_full="thin", every=2, dtype="float16")
+for out in pipe.stream(clip, trace=small):
+    pass
+small.save("run.safetensors")
+again = wb.Trace.load("run.safetensors")         # needs no model
+again["x0", 4]
 ```
 
 Values are copies on the CPU. When the budget (default 2 GB) is reached, `when_full` decides: `"error"`

@@ -102,6 +102,17 @@ TABLE = (
         instead="it is made only to be seen; edit 'flow'",
     ),
     Row(
+        "flow.round_trip",
+        "How far from its start a pixel comes back along this flow and the backward one: the magnitude behind "
+        "'occlusion'. Costs a second flow; computed only when asked for.",
+        "(1, H, W)",
+        "0 and above",
+        "output pixels",
+        WITH_PREVIOUS,
+        "Motion",
+        instead="it is made only to be seen; edit 'flow'",
+    ),
+    Row(
         "occlusion",
         "Where the two flows contradict each other (forward/backward check): 1 is occluded. "
         "Costs a second flow; computed only when asked for.",
@@ -171,7 +182,7 @@ TABLE = (
     ),
     Row(
         "noise_pred",
-        "The UNet's prediction; noise or velocity, as the scheduler's prediction_type says.",
+        "The UNet's prediction: noise, velocity or the clean latent, as the scheduler's prediction_type says.",
         "(4, h, w)",
         FREE,
         "latent",

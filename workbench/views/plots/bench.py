@@ -1,14 +1,18 @@
-"""What frames cost here: time and memory by stage, one bar a run."""
+"""What frames cost: time and memory by stage here, one bar a run; and beside it what others published."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from workbench.bench.bench import Report
+from workbench.bench.published import NOT_MEASURED, PUBLISHED
 from workbench.pipeline.settings import Settings
 from workbench.views.plots.style import COLOURS, new_figure, styled
+
+if TYPE_CHECKING:
+    from workbench.bench.bench import Report
 
 
 @styled
@@ -38,6 +42,36 @@ def bench(reports: Sequence[Report]) -> Figure:
     time.set_xlabel("seconds per frame")
     memory.set_xlabel("MiB")
     figure.legend(*time.get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
+    return figure
+
+
+@styled
+def devices(reports: Sequence[Report], model: str) -> Figure:
+    """Seconds per frame measured here with ``model``, and those published for the full model on other machines."""
+    figure = new_figure(
+        0.28 * (len(reports) + len(PUBLISHED)) + 1.5,
+        f"Above: measured here, with {model}; the marks are the fastest and the slowest frame. Below, in grey: "
+        f"{NOT_MEASURED}, of the full-width model at 720p. They are other models, sizes and ways of measuring: look at "
+        "orders of magnitude, not at ratios.",
+    )
+    axes = figure.subplots()
+    names = []
+    for place, report in enumerate(reports):
+        low, high = report.frame.spread
+        axes.barh(place, report.frame.median, color=COLOURS[0], label="measured here" if place == 0 else None)
+        axes.plot([low, high], [place, place], color="black", marker="|", linewidth=1)
+        names.append(f"{report.device}, {report.dtype}, {_name(report)}".replace("\n", ", "))
+    for place, figure_ in enumerate(PUBLISHED, start=len(reports)):
+        low, high = figure_.seconds
+        label = NOT_MEASURED if place == len(reports) else None
+        axes.barh(place, low, color="#DDDDDD")
+        axes.barh(place, high - low, left=low, color="white", edgecolor="#777777", hatch="////", label=label)
+        axes.plot([low, high], [place, place], color="black", marker="|", linewidth=1)
+        names.append(f"{figure_.device}, {figure_.output}")
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel("seconds per frame")
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
     return figure
 
 

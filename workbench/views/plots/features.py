@@ -1,0 +1,137 @@
+"""Any recorded maps: features beside each other, and where attention looks."""
+
+from __future__ import annotations
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from workbench.errors import TraceError
+from workbench.trace.trace import Trace
+from workbench.views.plots.style import (
+    COLOURS,
+    DIVERGING,
+    WIDTH,
+    colour_bar,
+    from_zero,
+    grid,
+    heat,
+    new_figure,
+    picture,
+    strength,
+    styled,
+    symmetric,
+)
+
+PLACES = ((0.25, 0.25), (0.5, 0.5), (0.75, 0.75))  # of the queries that are shown, as shares of height and width
+
+
+@styled
+def features(trace: Trace, *names: str, frame: int, step: int = -1, channels: int = 4) -> Figure:
+    """Feature maps, a tap a row: strength over all channels, and the most varied channels (of the first tap).
+
+    ``step`` is of use for taps that fire at every step. Raises TraceError for taps that are no (C, y, x) maps.
+    """
+    rows = {name: _map(trace, name, frame, step) for name in names}
+    if not rows:
+        raise TraceError("give the names of the taps to draw, like plots.features(trace, 'tpm.0.fused', frame=3).")
+    first = next(iter(rows.values()))
+    chosen = _varied(first, channels)
+    alike = all(len(value) == len(first) for value in rows.values())
+    shown = {name: value[chosen if alike else _varied(value, channels)] for name, value in rows.items()}
+    strong, limits = from_zero([strength(value) for value in rows.values()]), symmetric(shown.values())
+    _, height, width = first.shape
+    columns = 1 + max(len(value) for value in shown.values())
+    figure = new_figure(
+        len(rows) * (WIDTH / (columns + 1.2) * height / width + 0.2) + 0.9,
+        f"Frame {frame}: strength over all channels (left, one scale) and single channels with the most varied maps "
+        "(right, one scale around zero). Look which channels follow edges, texture or motion, and what changes from "
+        "row to row.",
+    )
+    axes = grid(figure, len(rows), columns)
+    for row, (name, value) in enumerate(rows.items()):
+        heat(axes[row, 0], strength(value), strong, "" if row else "strength (RMS)")
+        axes[row, 0].set_ylabel(f"{name}\n{len(value)} channels")
+        numbers = chosen if alike else _varied(value, channels)
+        for column in range(1, columns):
+            if column > len(numbers):
+                axes[row, column].set_visible(False)
+                continue
+            title = f"channel {numbers[column - 1]}" if not (row and alike) else ""
+            heat(axes[row, column], shown[name][column - 1], limits, title, DIVERGING)
+    colour_bar(figure, axes[:, 0], "", strong)
+    colour_bar(figure, axes[:, 1:], "feature", limits, DIVERGING)
+    return figure
+
+
+@styled
+def attention(trace: Trace, name: str, frame: int, *, step: int = -1) -> Figure:
+    """Where attention looks, averaged over heads: from three places (self-attention), or how much each place takes
+    from each of the prompt's tokens (cross-attention, the first four tokens).
+
+    Needs ``trace.attention(...)`` and ``lr``; ``name`` is one of ``trace.names``.
+    """
+    if not name.startswith("attention."):
+        raise TraceError(f"{name!r} is no attention map; record trace.attention('mid_block') and choose from names.")
+    weights = trace[name, frame][step].float().mean(0)  # (queries, keys)
+    lr = trace.image("lr", frame)
+    rows, columns = attention_grid(len(weights), trace["lr", frame].shape[-2:])
+    within = weights.shape[1] == len(weights)
+    places = [(int(y * rows), int(x * columns)) for y, x in PLACES]
+    if within:
+        maps = [weights[y * columns + x].view(rows, columns) for y, x in places]
+        titles = [f"from place {k + 1}" for k in range(len(maps))]
+    else:
+        maps = [weights[:, token].view(rows, columns) for token in range(min(4, weights.shape[1]))]
+        titles = [f"to token {k}" for k in range(len(maps))]
+    limits = from_zero(maps)
+    figure = new_figure(
+        WIDTH / (len(maps) + 1.5) * rows / columns + 0.9,
+        f"Frame {frame}, {rows}x{columns} places: "
+        + (
+            "where each of three places looks. Look for places that find others like them; an even map is an average "
+            "over the whole picture."
+            if within
+            else "how much each place takes from each of the constant tokens of the prompt; an even map means that the "
+            "token says the same everywhere."
+        ),
+    )
+    axes = grid(figure, 1, len(maps) + 1)[0]
+    picture(axes[0], lr, "LR frame")
+    for k, (y, x) in enumerate(places if within else ()):
+        _mark(axes[0], (y + 0.5) / rows * lr.shape[1], (x + 0.5) / columns * lr.shape[2], k)
+    for k, (panel, value) in enumerate(zip(axes[1:], maps, strict=True)):
+        heat(panel, value, limits, titles[k])
+        if within:
+            _mark(panel, places[k][0], places[k][1], k)
+    colour_bar(figure, axes[1:], "weight", limits)
+    return figure
+
+
+def attention_grid(queries: int, size: tuple[int, int] | torch.Size) -> tuple[int, int]:
+    """Rows and columns of the level that has so many places, of a padded LR frame of ``size`` (h, w)."""
+    height, width = size
+    for scale in (1, 2, 4, 8, 16, 32):
+        rows, columns = -(-height // scale), -(-width // scale)
+        if rows * columns == queries:
+            return rows, columns
+    raise TraceError(f"{queries} places fit no level of a frame of {width}x{height}.")
+
+
+def _map(trace: Trace, name: str, frame: int, step: int) -> Tensor:
+    value = trace[name, frame].float()
+    value = value[step] if value.ndim == 4 else value
+    if value.ndim != 3 or name.startswith("attention."):
+        raise TraceError(f"{name!r} is no map of features (C, y, x), it has shape {tuple(value.shape)}.")
+    return value
+
+
+def _varied(value: Tensor, count: int) -> list[int]:
+    """The channels whose maps vary most."""
+    return sorted(value.flatten(1).std(1).topk(min(count, len(value))).indices.tolist())
+
+
+def _mark(axes: Axes, y: float, x: float, number: int) -> None:
+    axes.plot(x, y, marker="o", markersize=6, markerfacecolor=COLOURS[3], markeredgecolor="white", linestyle="none")
+    axes.annotate(str(number + 1), (x, y), xytext=(5, 3), textcoords="offset points", color="white", fontsize=8)
