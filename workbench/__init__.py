@@ -27,8 +27,10 @@ _HOMES = {
     "State": "workbench.pipeline.state",
     "Trace": "workbench.trace",
     "WorkbenchError": "workbench.errors",
+    "ablate": "workbench.views.widgets",
     "compare": "workbench.comparison",
     "errors": "",
+    "explore": "workbench.views.widgets",
     "load_pipeline": "workbench.pipeline.load",
     "metrics": "",
     "open_clip": "workbench.video",
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from workbench.video import Clip, ClipWriter, open_clip
     from workbench.views import plots
     from workbench.views.show import show
+    from workbench.views.widgets import ablate, explore
 
 __all__ = [
     "Clip",
@@ -60,8 +63,10 @@ __all__ = [
     "State",
     "Trace",
     "WorkbenchError",
+    "ablate",
     "compare",
     "errors",
+    "explore",
     "load_pipeline",
     "metrics",
     "open_clip",
