@@ -63,9 +63,8 @@ class Panel(VBox):
 
     def __init__(self, found: dict[str, View], label: str) -> None:
         self._views = found
-        wide = Layout(width="98%")
-        self.tap: Any = Dropdown(options=list(found), value=label, layout=wide)
-        self.channel: Any = Dropdown(options=[("all channels", ALL)], layout=wide)
+        self.tap: Any = Dropdown(options=list(found), value=label, layout=Layout(width="98%"))
+        self.channel: Any = Dropdown(options=[("all channels", ALL)], layout=Layout(width="98%"))
         self.picture = Image(format="png", layout=Layout(width="98%", object_fit="contain"))
         self.caption = HTML()
         self.tap.observe(self._offer_channels, "value")

@@ -14,7 +14,6 @@ from workbench.pipeline.settings import Settings
 MOST_SLID = 1000  # whole numbers that can be larger are typed
 MOST_STEPS = 50  # a slider ends here: more than anybody waits for
 MOST_EXACT = 2**53 - 1  # whole numbers a browser keeps exactly
-WIDE = Layout(width="97%")
 
 
 class SettingsForm(HBox):
@@ -41,7 +40,12 @@ class SettingsForm(HBox):
 def _control(known: Field[Any], value: Any) -> Any:
     limits, default = known.metadata, known.default
     label = known.name.replace("_", " ")
-    about: dict[str, Any] = {"description": label, "tooltip": limits["help"], "layout": WIDE, "value": value}
+    about: dict[str, Any] = {
+        "description": label,
+        "tooltip": limits["help"],
+        "layout": Layout(width="97%"),
+        "value": value,
+    }
     if isinstance(default, bool):
         return Checkbox(indent=False, **about)
     if isinstance(default, int):
@@ -66,7 +70,7 @@ class Switched(HBox):
         )
         self.scale.layout.width = "62%"
         self._low = low
-        super().__init__([self.switch, self.scale], layout=WIDE)
+        super().__init__([self.switch, self.scale], layout=Layout(width="97%"))
         self._join()
         for part in (self.switch, self.scale):
             part.observe(self._join, "value")

@@ -1,0 +1,149 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %%
+# MODEL: None is the embedded model; or a folder; or "Jamichsu/Stream-DiffVSR", the published weights (for a GPU).
+# REPOSITORY: needed only where the workbench is not installed yet (Colab, Kaggle): the git address of the project.
+MODEL = None
+REPOSITORY = ""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+if importlib.util.find_spec("workbench") is None:
+    if not REPOSITORY:
+        raise RuntimeError("the workbench is not installed here: put the project's git address into REPOSITORY")
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", REPOSITORY, "stream-diffvsr-workbench"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "./stream-diffvsr-workbench"], check=True)
+
+PLACES = [Path.cwd(), *Path.cwd().parents, Path("stream-diffvsr-workbench")]
+SAMPLES = next((place / "samples" for place in PLACES if (place / "samples").is_dir()), Path("samples"))
+
+# %% [markdown]
+# # 2 · Denoising, step by step
+#
+# A latent diffusion model learns to undo noise. With $\bar\alpha_\tau$ the share of signal left at timestep $\tau$,
+#
+# $$z_\tau = \sqrt{\bar\alpha_\tau}\, z_0 + \sqrt{1 - \bar\alpha_\tau}\, \varepsilon .$$
+#
+# The UNet predicts from $[z_\tau, x^{LR}]$ what is needed to estimate the clean latent $\hat z_0$: the noise $\varepsilon$,
+# the velocity $v = \sqrt{\bar\alpha_\tau}\,\varepsilon - \sqrt{1-\bar\alpha_\tau}\, z_0$, or $z_0$ itself, as the model's
+# scheduler says. A DDIM step without fresh noise ($\eta = 0$) then mixes anew, with less noise:
+#
+# $$z_{\tau'} = \sqrt{\bar\alpha_{\tau'}}\, \hat z_0 + \sqrt{1 - \bar\alpha_{\tau'}}\, \hat\varepsilon .$$
+#
+# Ordinary diffusion takes dozens of such steps. Stream-DiffVSR's UNet was distilled for **four**, which is what makes it
+# fast enough for a stream. This notebook watches them.
+
+# %% [markdown]
+# ## Set-up
+
+# %%
+import numpy as np
+
+import workbench as wb
+
+
+def window(path, scale, frames, top=108, left=144, height=64, width=96):
+    """A part of the picture, given in low-resolution pixels."""
+    rows, columns = (slice(scale * first, scale * (first + n)) for first, n in ((top, height), (left, width)))
+    clip = wb.open_clip(path)
+    return wb.open_clip(np.stack([frame.image[rows, columns] for frame in clip[:frames]]), fps=clip.fps)
+
+
+clip = window(SAMPLES / "forest-320x180.mp4", 1, frames=6)
+truth = window(SAMPLES / "forest-1280x720.mp4", 4, frames=6)
+pipe = wb.load_pipeline(MODEL)
+
+# %%
+scheduler = pipe.models.schedule(4)
+signal = [float(scheduler.alphas_cumprod[int(t)]) for t in scheduler.timesteps]
+print(f"the UNet predicts: {scheduler.config.prediction_type}")
+for i, (t, alpha) in enumerate(zip(scheduler.timesteps, signal, strict=True)):
+    print(f"step {i + 1}: timestep {int(t)}, of the variance {alpha:.4f} is signal and {1 - alpha:.4f} is noise")
+
+# %% [markdown]
+# Read that list before the figures: it says how much the model *must* invent at each step. Where a schedule has almost
+# no noise left after the first step, that step decides nearly everything, and the later ones refine.
+
+# %% [markdown]
+# ## Latents
+#
+# We record the noise, the latent $z$ after every step and the estimate $\hat z_0$ (tap `x0`). Decoded with this frame's
+# own temporal memory, $\hat z_0$ is a picture: what the model would hand out if it stopped here.
+
+# %%
+trace = wb.Trace("noise", "latent", "x0", "unet.input", "noise_pred")
+trace.attention("mid_block")
+outputs = list(pipe.stream(clip, wb.Settings(steps=4), trace=trace))
+wb.plots.denoising(trace, 5)
+
+# %% [markdown]
+# ## The picture, forming
+
+# %%
+wb.plots.x0(trace, 5)
+
+# %% [markdown]
+# How far is each estimate from the last one, and is it any closer to the truth? PSNR against the original says:
+
+# %%
+original = wb.metrics.luma  # brightness is what the eye sees first
+reference = np.asarray(truth[5]).astype(np.float32) / 255
+for step in range(4):
+    picture = trace.image("x0", 5, step).permute(1, 2, 0).numpy()
+    error = float(np.mean((picture - reference) ** 2))
+    moved = float((trace["x0", 5][step] - trace["x0", 5][-1]).square().mean().sqrt())
+    print(f"step {step + 1}: PSNR {-10 * np.log10(error):.2f} dB, distance of the latent to the last {moved:.4f}")
+
+# %% [markdown]
+# ## One, two, four, eight steps
+#
+# The number of steps is a setting, and time grows with it. Whether quality does is a question for numbers: the same
+# clip, the same noise, each setting against the original.
+
+# %%
+chosen = [wb.Settings(steps=n) for n in (4, 1, 2, 8)]
+metrics = ["psnr", "ssim", "haarpsi", "flicker"]
+steps = wb.compare(pipe, clip, *chosen, reference=truth, metrics=metrics)
+print(steps)
+
+# %%
+wb.plots.compare(steps, ["psnr", "flicker"])
+
+# %% [markdown]
+# Four was the number in training. With fewer steps the UNet is asked to jump further than it was taught to; with more it
+# visits noise levels that the distillation never showed it. An asterisk marks differences that the frames make certain.
+
+# %% [markdown]
+# ## Where the UNet looks
+#
+# In the middle of the UNet, self-attention lets every place ask every other: $A = \mathrm{softmax}(QK^\top/\sqrt d)$.
+# Three places and what they look at, averaged over the heads:
+
+# %%
+names = [name for name in trace.names if name.startswith("attention.")]
+print(*names, sep="\n")
+wb.plots.attention(trace, names[0], 5)
+
+# %% [markdown]
+# ## Try
+#
+# - Another seed, `wb.Settings(seed=1)`: which latent channels change, and which do not? How much of the picture is noise's
+#   choice?
+# - Start every frame from the *same* noise, by an edit:
+#   `trace.edit("noise", lambda value, frame, step: fixed)` with `fixed` the noise of frame 0. Does flicker change?
+# - Freeze the latent after the first step: `trace.edit("latent", lambda value, frame, step: first if step else value)`.
+# - Add 50 steps to the comparison. Is there a number from which on nothing happens any more?

@@ -1,0 +1,144 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %%
+# MODEL: None is the embedded model; or a folder; or "Jamichsu/Stream-DiffVSR", the published weights (for a GPU).
+# REPOSITORY: needed only where the workbench is not installed yet (Colab, Kaggle): the git address of the project.
+MODEL = None
+REPOSITORY = ""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+if importlib.util.find_spec("workbench") is None:
+    if not REPOSITORY:
+        raise RuntimeError("the workbench is not installed here: put the project's git address into REPOSITORY")
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", REPOSITORY, "stream-diffvsr-workbench"], check=True)
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "./stream-diffvsr-workbench"], check=True)
+
+PLACES = [Path.cwd(), *Path.cwd().parents, Path("stream-diffvsr-workbench")]
+SAMPLES = next((place / "samples" for place in PLACES if (place / "samples").is_dir()), Path("samples"))
+
+# %% [markdown]
+# # 6 · Devices: what a frame costs here
+#
+# The method promises a frame as soon as it is there. Whether it keeps up depends on the machine. This notebook measures
+# every device that torch finds here (the CPU always; CUDA and Apple's MPS where they are), stage by stage, against the
+# plain diffusers loop in the same run, and puts published figures beside it, **labelled as published**.
+
+# %% [markdown]
+# ## Set-up
+
+# %%
+import platform
+
+import torch
+
+import workbench as wb
+from workbench.bench.bench import bench
+from workbench.bench.published import NOT_MEASURED, PUBLISHED, as_table
+from workbench.devices import available_devices, peak_memory
+
+SIZE = (90, 160) if available_devices() == ["cpu"] else (180, 320)  # low-resolution height and width
+print(platform.processor() or platform.machine(), "|", torch.get_num_threads(), "threads | torch", torch.__version__)
+print("devices:", ", ".join(available_devices()))
+
+# %% [markdown]
+# ## Stage by stage
+#
+# Each row is the median over repeats, with the fastest and the slowest. The device is waited for before the clock is read,
+# or a GPU would seem to take no time at all. "ours / plain" is taken pair by pair in the same run: below 1 is faster.
+
+# %%
+PRECISIONS = {"cpu": ["fp32"], "mps": ["fp16", "fp32"], "cuda": ["fp16", "bf16", "fp32"]}
+reports = []
+for device in available_devices():
+    for dtype in PRECISIONS[device.split(":")[0]]:
+        pipe = wb.load_pipeline(MODEL, device=device, dtype=dtype)
+        reports.append(bench(pipe, size=SIZE, repeats=3))
+        print(reports[-1], f"\npeak memory so far: {peak_memory(pipe.device) / 2**20:.0f} MiB\n")
+
+# %%
+wb.plots.bench(reports)
+
+# %% [markdown]
+# **Precision.** On a GPU half precision halves the memory traffic and feeds the tensor cores, so it is the default there
+# (`dtype="auto"`). On a CPU without half-precision arithmetic it is emulated: with convolutions of this kind we have
+# measured it to be hundreds of times slower, which is why only fp32 is run here.
+
+# %% [markdown]
+# ## How time grows
+#
+# With pixels, and with steps. The encoder, the decoder and the flow run once a frame whatever the number of steps.
+
+# %%
+pipe = wb.load_pipeline(MODEL)
+for size in ((45, 80), (90, 160)):
+    for steps in (1, 4):
+        timing = bench(pipe, wb.Settings(steps=steps), size=size, repeats=2).frame
+        print(f"{4 * size[1]}x{4 * size[0]}, {steps} steps: {timing.median:.3f} s a frame")
+
+# %% [markdown]
+# ## Compiling
+#
+# `torch.compile` fuses small operations. It pays where launching them is the bottleneck, which is on GPUs; it first
+# costs a minute or two. On one CPU core at the published width we measured 1.10 of the eager time *after* 54 to 139 s of
+# compiling: so the cell below compiles on CUDA only. Blocks are compiled in place, one by one, so that taps of the loop and
+# of the blocks themselves still fire (`docs/taps.md`).
+
+# %%
+if torch.cuda.is_available():
+    compiled = wb.load_pipeline(MODEL, device="cuda")
+    eager = bench(compiled, size=SIZE, repeats=5).frame.median
+    for network in (compiled.models.unet, compiled.models.controlnet):
+        for block in (*network.down_blocks, network.mid_block, *getattr(network, "up_blocks", [])):
+            block.compile()
+    fused = bench(compiled, size=SIZE, repeats=5).frame.median
+    print(f"eager {eager:.3f} s, compiled {fused:.3f} s a frame: x{fused / eager:.2f}")
+else:
+    print("no CUDA device here: nothing compiled")
+
+# %% [markdown]
+# ## Beside what was published
+#
+# These figures are **published, not measured here**: the paper's own for one card, and a table of expectations from a fork
+# for Apple computers, which does not say how it was measured. They are of the full-width model at 720p.
+
+# %%
+for row in as_table():
+    print(" | ".join(row))
+
+# %%
+name = "the embedded model" if MODEL is None else str(MODEL)
+wb.plots.devices(reports, name)
+
+# %% [markdown]
+# ## Does it keep up?
+#
+# A stream at 24 frames a second leaves 0.042 s a frame. The number below is how many times faster this machine would have
+# to be, at this size.
+
+# %%
+for report in reports:
+    print(f"{report.device}, {report.dtype}: {report.frame.median * 24:.1f}")
+fastest = PUBLISHED[0]
+print(f"{fastest.device}: {fastest.seconds[1] * 24:.1f} at {fastest.output} ({NOT_MEASURED})")
+
+# %% [markdown]
+# ## Try
+#
+# - `torch.set_num_threads(1)`, then all cores: does the time halve with each doubling?
+# - `wb.Settings(steps=1)` on your device: which stage is the largest now?
+# - Run the cell of stages with `MODEL = "Jamichsu/Stream-DiffVSR"` on a GPU and compare it with the first row of the table.
