@@ -17,6 +17,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from playwright.sync_api import Page, expect
+
 ROOT = Path(__file__).parent.parent
 QUIET = {
     "@jupyterlab/apputils-extension:notification": {"checkForUpdates": False, "fetchNews": "false"},
@@ -104,3 +106,25 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def run_cells(page: Page, count: int, bound: float) -> None:
+    """Runs the open notebook's first cells one after the other; ``bound``: milliseconds each of its waits may take.
+
+    Raises AssertionError with what a cell printed when it fails.
+    """
+    expect(page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible(timeout=bound)
+    for number in range(count):
+        cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+        cell.locator(".jp-InputArea-editor").click(timeout=bound)
+        page.keyboard.press("Control+Enter")
+        prompt = cell.locator(".jp-InputPrompt").first
+        for patience in range(4):  # a first import on a busy machine takes longer than one wait may
+            try:
+                expect(prompt).to_have_text(f"[{number + 1}]:", timeout=bound)
+                break
+            except AssertionError:
+                if patience == 3:
+                    raise
+        failed = cell.locator(".jp-OutputArea-output").filter(has_text="Traceback (most recent call last)")
+        assert failed.count() == 0, failed.all_inner_texts()

@@ -22,6 +22,8 @@ from workbench.comparison.pictures import most_different, mp4
 from workbench.comparison.store import Store
 from workbench.errors import InputError
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
