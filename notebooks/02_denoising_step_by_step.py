@@ -100,13 +100,19 @@ wb.plots.x0(trace, 5)
 # How far is each estimate from the last one, and is it any closer to the truth? PSNR against the original says:
 
 # %%
-original = wb.metrics.luma  # brightness is what the eye sees first
-reference = np.asarray(truth[5]).astype(np.float32) / 255
+import torch
+
+reference = torch.from_numpy(truth[5].image).permute(2, 0, 1).float() / 255
 for step in range(4):
-    picture = trace.image("x0", 5, step).permute(1, 2, 0).numpy()
-    error = float(np.mean((picture - reference) ** 2))
+    psnr = float(wb.metrics.psnr(trace.image("x0", 5, step), reference))
     moved = float((trace["x0", 5][step] - trace["x0", 5][-1]).square().mean().sqrt())
-    print(f"step {step + 1}: PSNR {-10 * np.log10(error):.2f} dB, distance of the latent to the last {moved:.4f}")
+    print(f"step {step + 1}: PSNR {psnr:.2f} dB, distance of the latent to the last {moved:.4f}")
+
+# %% [markdown]
+# How much happens after the first step depends on what the model was trained to be. One that predicts $\hat z_0$ and was
+# trained to be near the truth on average (the embedded model: see its card) answers at once, and the later steps polish.
+# One that was trained to make plausible texture, such as the published model, has more to choose, and chooses it late.
+# That is what `x0` shows, for whichever model is in `MODEL`.
 
 # %% [markdown]
 # ## One, two, four, eight steps

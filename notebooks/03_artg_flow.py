@@ -147,7 +147,8 @@ wb.plots.curves(
 # %% [markdown]
 # The first frame is the same in all runs: it has no past to be lied to about. From then on a robust model
 # should lose little under a small lie and ignore a gross one. What it *believes* shows as a ghost: detail of the wrong
-# place that it carried over.
+# place that it carried over. And look at "no ARTG": guidance is there for steadiness, so its flicker is the line to
+# compare. If likeness to the original is no better with it, it is steadiness that is being bought, and that is its price.
 
 # %%
 wb.plots.difference(runs["true flow"], runs["shifted by 16"], names=("true flow", "shifted by 16"), frames=[0, 1, 3, 5])

@@ -20,6 +20,8 @@ from urllib.request import urlopen
 from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).parent.parent
+KERNEL = "window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.session?.kernel"
+PATIENCE = 4  # a first import on a busy machine takes longer than one wait may
 QUIET = {
     "@jupyterlab/apputils-extension:notification": {"checkForUpdates": False, "fetchNews": "false"},
     "@jupyterlab/extensionmanager-extension:plugin": {"enabled": False},
@@ -108,23 +110,22 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def run_cells(page: Page, count: int, bound: float) -> None:
-    """Runs the open notebook's first cells one after the other; ``bound``: milliseconds each of its waits may take.
+def run_all(page: Page, bound: float) -> None:
+    """Runs every cell of the open notebook; ``bound``: milliseconds that each of its waits may take.
 
     Raises AssertionError with what a cell printed when it fails.
     """
-    expect(page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible(timeout=bound)
-    for number in range(count):
-        cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
-        cell.locator(".jp-InputArea-editor").click(timeout=bound)
-        page.keyboard.press("Control+Enter")
-        prompt = cell.locator(".jp-InputPrompt").first
-        for patience in range(4):  # a first import on a busy machine takes longer than one wait may
+    page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=bound)
+    page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    for number in range(cells.count()):
+        prompt = cells.nth(number).locator(".jp-InputPrompt").first
+        for patience in range(PATIENCE):
             try:
                 expect(prompt).to_have_text(f"[{number + 1}]:", timeout=bound)
                 break
             except AssertionError:
-                if patience == 3:
+                if patience == PATIENCE - 1:
                     raise
-        failed = cell.locator(".jp-OutputArea-output").filter(has_text="Traceback (most recent call last)")
+        failed = cells.nth(number).locator(".jp-OutputArea-output").filter(has_text="Traceback (most recent call last)")
         assert failed.count() == 0, failed.all_inner_texts()

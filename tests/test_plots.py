@@ -102,7 +102,7 @@ def test_drawn_names_are_all_there_are():
 
 @pytest.mark.parametrize(
     ("name", "scales"),
-    [("denoising", 1), ("x0", 1), ("tpm", 1), ("difference", 1), ("attention", 1), ("artg", 2), ("features", 2)],
+    [("denoising", 1), ("x0", 1), ("tpm", 1), ("difference", 1), ("attention", 1), ("artg", 2), ("features", 4)],
 )
 def test_panels_of_one_kind_share_one_scale(run, name, scales):
     found = {image.get_clim() for image in maps(DRAWN[name](*run))}

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from tests.browser import chromium
-from tests.jupyterlab import jupyterlab, run_cells
+from tests.jupyterlab import jupyterlab, run_all
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(900)]
 
@@ -68,7 +68,7 @@ def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pag
         page.set_default_timeout(BOUND)
         page.on("request", lambda r: None if _local(r.url, lab.port) else elsewhere.append(r.url))
         page.goto(lab.url("widgets.ipynb"), timeout=BOUND)
-        run_cells(page, 2, BOUND)
+        run_all(page, BOUND)
         yield page
         browser.close()
     assert elsewhere == []

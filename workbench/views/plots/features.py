@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from workbench.errors import TraceError
@@ -29,39 +30,34 @@ PLACES = ((0.25, 0.25), (0.5, 0.5), (0.75, 0.75))  # of the queries that are sho
 
 @styled
 def features(trace: Trace, *names: str, frame: int, step: int = -1, channels: int = 4) -> Figure:
-    """Feature maps, a tap a row: strength over all channels, and the most varied channels (of the first tap).
+    """Feature maps, a tap a row: strength over all channels, and the most varied channels (the same in all rows, where
+    they have the same number).
 
     ``step`` is of use for taps that fire at every step. Raises TraceError for taps that are no (C, y, x) maps.
     """
     rows = {name: _map(trace, name, frame, step) for name in names}
     if not rows:
         raise TraceError("give the names of the taps to draw, like plots.features(trace, 'tpm.0.fused', frame=3).")
-    first = next(iter(rows.values()))
-    chosen = _varied(first, channels)
-    alike = all(len(value) == len(first) for value in rows.values())
-    shown = {name: value[chosen if alike else _varied(value, channels)] for name, value in rows.items()}
-    strong, limits = from_zero([strength(value) for value in rows.values()]), symmetric(shown.values())
-    _, height, width = first.shape
-    columns = 1 + max(len(value) for value in shown.values())
+    groups = [list(rows.values())] if len({len(v) for v in rows.values()}) == 1 else [[v] for v in rows.values()]
+    chosen = [_varied(group, channels) for group in groups for _ in group]
+    _, height, width = next(iter(rows.values())).shape
+    columns = 1 + max(len(numbers) for numbers in chosen)
     figure = new_figure(
-        len(rows) * (WIDTH / (columns + 1.2) * height / width + 0.2) + 0.9,
-        f"Frame {frame}: strength over all channels (left, one scale) and single channels with the most varied maps "
-        "(right, one scale around zero). Look which channels follow edges, texture or motion, and what changes from "
-        "row to row.",
+        len(rows) * (WIDTH / (columns + 0.6) * height / width + 0.25) + 0.7,
+        f"Frame {frame}: strength over all channels (left) and the channels whose maps vary most (right, one scale a "
+        "row, around zero). Look which channels follow edges, texture or motion, and what changes from row to row.",
     )
     axes = grid(figure, len(rows), columns)
     for row, (name, value) in enumerate(rows.items()):
-        heat(axes[row, 0], strength(value), strong, "" if row else "strength (RMS)")
+        strong, shown = strength(value), value[chosen[row]]
+        limits = symmetric([shown])
+        heat(axes[row, 0], strong, from_zero([strong]), f"strength (RMS), 0 to {float(strong.max()):.2g}")
         axes[row, 0].set_ylabel(f"{name}\n{len(value)} channels")
-        numbers = chosen if alike else _varied(value, channels)
-        for column in range(1, columns):
-            if column > len(numbers):
-                axes[row, column].set_visible(False)
-                continue
-            title = f"channel {numbers[column - 1]}" if not (row and alike) else ""
-            heat(axes[row, column], shown[name][column - 1], limits, title, DIVERGING)
-    colour_bar(figure, axes[:, 0], "", strong)
-    colour_bar(figure, axes[:, 1:], "feature", limits, DIVERGING)
+        for panel, number, plane in zip(axes[row, 1:], chosen[row], shown, strict=False):
+            heat(panel, plane, limits, f"channel {number}", DIVERGING)
+        for unused in axes[row, 1 + len(shown) :]:
+            unused.set_visible(False)
+        colour_bar(figure, axes[row, 1:], "", limits, DIVERGING)
     return figure
 
 
@@ -127,11 +123,14 @@ def _map(trace: Trace, name: str, frame: int, step: int) -> Tensor:
     return value
 
 
-def _varied(value: Tensor, count: int) -> list[int]:
-    """The channels whose maps vary most."""
-    return sorted(value.flatten(1).std(1).topk(min(count, len(value))).indices.tolist())
+def _varied(values: list[Tensor], count: int) -> list[int]:
+    """The channels whose maps vary most, as a share of the most varied one, over all the values."""
+    spreads = [value.flatten(1).std(1) for value in values]
+    shares = sum(spread / spread.max().clamp(min=1e-12) for spread in spreads)
+    return sorted(torch.as_tensor(shares).topk(min(count, len(values[0]))).indices.tolist())
 
 
 def _mark(axes: Axes, y: float, x: float, number: int) -> None:
     axes.plot(x, y, marker="o", markersize=6, markerfacecolor=COLOURS[3], markeredgecolor="white", linestyle="none")
-    axes.annotate(str(number + 1), (x, y), xytext=(5, 3), textcoords="offset points", color="white", fontsize=8)
+    label = axes.annotate(str(number + 1), (x, y), xytext=(5, 3), textcoords="offset points", color="black", fontsize=8)
+    label.set_path_effects([withStroke(linewidth=2, foreground="white")])
