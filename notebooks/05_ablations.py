@@ -68,6 +68,8 @@ pipe = wb.load_pipeline(MODEL)
 # ## One table
 
 # %%
+from dataclasses import replace
+
 base = wb.Settings(steps=4)
 variants = [
     base,
@@ -81,13 +83,22 @@ variants = [
     base.but(attention_slicing=True),
     base.but(vae_slicing=True),
 ]
-metrics = ["psnr", "ssim", "haarpsi", "flicker", "warping_error"]
+metrics = ["psnr", "haarpsi", "flicker", "warping_error"]
 result = wb.compare(pipe, clip, *variants, reference=truth, metrics=metrics, against=["bicubic", "lanczos"])
+
+# rows are named by what they change
+words = [", ".join(f"{name}={value[0]}" for name, value in s.diff(base).items()) or "base" for s in variants]
+names = dict(zip(result.columns, [*words, "bicubic", "lanczos"], strict=True))
+result = replace(
+    result,
+    values={names[column]: of for column, of in result.values.items()},
+    seconds={names[column]: of for column, of in result.seconds.items()},
+)
 print(result)
 
 # %% [markdown]
 # In brackets stands the difference to the first row; an asterisk says that a 95 % interval over the frames leaves out
-# zero. Six frames of one window are few: use the command line for a whole clip
+# zero. A few frames of one window say little: use the command line for a whole clip
 # (`workbench compare CLIP --reference HR --vary steps=1,2,4,8 --vary tpm=on,off`).
 
 # %% [markdown]
@@ -101,7 +112,7 @@ from workbench.bench.measure import measure_memory
 from workbench.pipeline.memory import estimate_memory
 
 memory = {}
-print(f"{'':24}{'s/frame':>10}{'peak memory at 320x180':>26}{'  in'}")
+print(f"{'':24}{'s/frame':>10}{'peak memory at 320x180':>26}  in")
 for column, settings in zip(result.columns, variants, strict=False):
     estimate = estimate_memory(pipe, (180, 320), settings)
     memory[column] = estimate.working / 2**20
@@ -113,26 +124,31 @@ print(f"\nchecked at 160x90, base settings: estimated {expected / 2**20:.0f}, me
 # %% [markdown]
 # ## One figure
 #
-# To the right is faster, up is closer to the original; the size of a mark is its flicker.
+# To the left is faster, up is closer to the original; the larger a mark, the more the result flickers.
 
 # %%
 from matplotlib.figure import Figure
 
-from workbench.views.plots.style import COLOURS, Plot
+from workbench.views.plots.style import COLOURS, new_figure, styled
+
+MARKS = "os^DvP*X<>hd"
 
 
+@styled
 def trade_off(result) -> Figure:
-    """Seconds per frame against PSNR, one mark a column."""
-    figure = Plot(figsize=(7.16, 3.6), dpi=150, layout="constrained")
+    """Seconds per frame against PSNR, one mark a row of the table."""
+    caption = "Likeness against time; the area of a mark grows with flicker. Look who is up and to the left, and small."
+    figure = new_figure(3.4, caption)
     axes = figure.subplots()
+    flicker = {column: result.summary(column, "flicker").mean for column in result.columns}
+    low, high = min(flicker.values()), max(flicker.values())
     for k, column in enumerate(result.columns):
         seconds, psnr = result.seconds_per_frame(column), result.summary(column, "psnr").mean
-        flicker = result.summary(column, "flicker").mean
-        marker = "os^DvP*X<>hd"[k % 12]
-        axes.scatter(seconds, psnr, s=40 + 60 * flicker, color=COLOURS[k % len(COLOURS)], marker=marker, label=column)
-    axes.set(xscale="log", xlabel="seconds per frame (log)", ylabel="PSNR (dB)")
-    axes.invert_xaxis()
-    figure.legend(loc="outside right upper", frameon=False, fontsize=7)
+        area = 20 + 80 * (flicker[column] - low) / ((high - low) or 1)
+        look = {"color": COLOURS[k % len(COLOURS)], "marker": MARKS[k % len(MARKS)], "alpha": 0.8}
+        axes.scatter(seconds, psnr, s=area, label=f"{column} (flicker {flicker[column]:.2f})", **look)
+    axes.set(xscale="log", xlabel="seconds per frame (log scale)", ylabel="PSNR (dB)")
+    figure.legend(loc="outside right upper", frameon=False)
     return figure
 
 

@@ -10,18 +10,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 ROOT = Path(__file__).parent.parent
 KERNEL = "window.jupyterapp?.shell.currentWidget?.context?.sessionContext?.session?.kernel"
-PATIENCE = 4  # a first import on a busy machine takes longer than one wait may
+PATIENCE = 4
 QUIET = {
     "@jupyterlab/apputils-extension:notification": {"checkForUpdates": False, "fetchNews": "false"},
     "@jupyterlab/extensionmanager-extension:plugin": {"enabled": False},
@@ -67,13 +67,20 @@ def jupyterlab(folder: Path, home: Path, *, seconds: float = 120) -> Iterator[La
         "HF_HUB_OFFLINE": "1",
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={lab.port}"]
-    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={lab.token}", f"--ServerApp.root_dir={folder}"]
-    command += [
-        "--allow-root",
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    ]
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": lab.port,
+        "ServerApp.port_retries": 0,
+        "ServerApp.root_dir": folder,
+        "ServerApp.open_browser": False,
+        "ServerApp.allow_root": True,
+        "IdentityProvider.token": lab.token,
+        "LabApp.expose_app_in_browser": True,
+        "LabApp.news_url": None,
+        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+        "LabApp.extension_manager": "readonly",
+    }
+    command = [sys.executable, "-m", "jupyterlab", *(f"--{name}={value}" for name, value in options.items())]
     with (home / "server.log").open("w+", encoding="utf-8") as log:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -115,17 +122,22 @@ def run_all(page: Page, bound: float) -> None:
 
     Raises AssertionError with what a cell printed when it fails.
     """
-    page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=bound)
+    patient(lambda: page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=bound))
     page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells'); }")
     cells = page.locator(".jp-Notebook .jp-CodeCell")
     for number in range(cells.count()):
         prompt = cells.nth(number).locator(".jp-InputPrompt").first
-        for patience in range(PATIENCE):
-            try:
-                expect(prompt).to_have_text(f"[{number + 1}]:", timeout=bound)
-                break
-            except AssertionError:
-                if patience == PATIENCE - 1:
-                    raise
+        patient(lambda p=prompt, n=number: expect(p).to_have_text(f"[{n + 1}]:", timeout=bound))
         failed = cells.nth(number).locator(".jp-OutputArea-output").filter(has_text="Traceback (most recent call last)")
         assert failed.count() == 0, failed.all_inner_texts()
+
+
+def patient(wait: Callable[[], object]) -> None:
+    """A bounded wait, begun again a few times: the first import on a busy machine takes longer than others."""
+    for _ in range(PATIENCE - 1):
+        try:
+            wait()
+            return
+        except (AssertionError, TimeoutError):
+            continue
+    wait()

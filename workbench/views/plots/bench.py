@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from workbench.bench.published import NOT_MEASURED, PUBLISHED
 from workbench.pipeline.settings import Settings
+from workbench.views.plots.series import STAGES
 from workbench.views.plots.style import COLOURS, new_figure, styled
 
 if TYPE_CHECKING:
@@ -20,27 +21,31 @@ def bench(reports: Sequence[Report]) -> Figure:
     """Median seconds of each stage, stacked, with the plain loop marked; and the highest memory of each run."""
     figure = new_figure(
         1.6 + 0.4 * len(reports),
-        "Left: median seconds per frame by stage; the line: the plain loop in the same run. Right: the highest memory "
-        "above the start, and the stage it is in. Where a bar ends left of its line, our loop is the faster one.",
+        "Median seconds per frame by stage; the line: the plain loop in the same run. To the right, where it was measured: "
+        "the highest memory above the start, and the stage it is in. Where a bar ends left of its line, our loop is the "
+        "faster one.",
     )
-    time, memory = figure.subplots(1, 2, width_ratios=(2, 1))
+    measured = any(report.memory for report in reports)
+    axes = figure.subplots(1, 2 if measured else 1, width_ratios=(2, 1) if measured else None, squeeze=False)[0]
+    time = axes[0]
     places = range(len(reports))
     left = [0.0] * len(reports)
     for number, stage in enumerate(dict.fromkeys(name for report in reports for name in report.stages)):
         widths = [report.stages[stage].median if stage in report.stages else 0.0 for report in reports]
-        hatch = "//" if number >= len(COLOURS) else None
-        time.barh(places, widths, left=left, color=COLOURS[number % len(COLOURS)], hatch=hatch, label=stage)
+        colour = STAGES.get(stage, COLOURS[number % len(COLOURS)])
+        time.barh(places, widths, left=left, color=colour, edgecolor="white", linewidth=0.2, label=stage)
         left = [a + b for a, b in zip(left, widths, strict=True)]
     for place, report in zip(places, reports, strict=True):
         time.plot([report.plain.median] * 2, [place - 0.45, place + 0.45], color="black", linewidth=1)
         if report.memory:
             stage = max(report.memory, key=lambda name: report.memory[name])
-            memory.barh(place, report.memory[stage] / 2**20, color=COLOURS[0])
-            memory.text(0, place, f" {stage}", va="center", color="white")
+            axes[1].barh(place, report.memory[stage] / 2**20, color=STAGES.get(stage, COLOURS[0]))
+            axes[1].text(0, place, f" {stage}", va="center", color="white")
     time.set_yticks(places, [_name(report) for report in reports])
-    memory.set_yticks([])
     time.set_xlabel("seconds per frame")
-    memory.set_xlabel("MiB")
+    if measured:
+        axes[1].set_yticks([])
+        axes[1].set_xlabel("MiB")
     figure.legend(*time.get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
     return figure
 
