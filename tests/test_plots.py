@@ -194,6 +194,19 @@ def test_curves_keep_a_run_s_colour_in_all_panels_and_gaps_for_nan():
     assert np.isnan(axes[1].lines[0].get_ydata()[0])
 
 
+def test_the_legend_of_many_runs_with_long_names_fits_its_panel():
+    words = ", ".join(f"setting_{k}=value" for k in range(6))
+    runs = {f"run {k}, {words}": [1.0 + k, 2.0] for k in range(12)}
+    figure = plots.curves({"psnr": runs, "flicker": runs})
+    figure._repr_png_()
+    upper, lower = (axes.get_legend().get_window_extent() for axes in figure.axes)
+    assert upper.y0 >= lower.y1, "the legends do not overlap"
+    assert upper.x1 <= figure.bbox.x1
+    assert upper.x0 >= figure.bbox.width / 3, "the curves keep their room"
+    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in figure.axes[0].lines}
+    assert len(looks) == 12
+
+
 @pytest.mark.parametrize("angle", [0.0, 1.0, 2.5, -2.0])
 def test_flow_colours_deepen_with_length_and_turn_with_direction(angle):
     direction = torch.tensor([np.cos(angle), np.sin(angle)])

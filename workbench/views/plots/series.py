@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ STAGES = {
     "output": COLOURS[7],
 }
 MARKS = "osD^vP*X"
+LONGEST_LABEL = 34  # characters on a line of a legend
 
 
 @styled
@@ -95,8 +97,10 @@ def _lines(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     if not panels or not all(panels.values()):
         raise InputError("there are no values to draw; give a mapping of names to values.")
     runs = list(dict.fromkeys(run for lines in panels.values() for run in lines))
+    labels = {run: textwrap.fill(run, LONGEST_LABEL) for run in runs}
+    legend = 0.145 * sum(label.count("\n") + 1 for label in labels.values())  # inches
     figure = new_figure(
-        1.25 * len(panels) + 0.9,
+        max(1.25, legend + 0.3) * len(panels) + 0.9,
         "Values over frames, one panel a metric. Look for drift (a slope), for recovery after cuts (a dip), and for "
         "runs that part from each other; the number behind a name is its mean.",
     )
@@ -112,7 +116,8 @@ def _lines(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
                 marker=MARKS[index % len(MARKS)],
                 markersize=3,
                 linewidth=1,
-                label=f"{run} ({np.nanmean(numbers):.4g})",
+                linestyle="-" if index < len(COLOURS) else "--",
+                label=f"{labels[run]} ({np.nanmean(numbers):.4g})",
             )
         panel.set_ylabel(metric)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
