@@ -22,8 +22,8 @@ def bench(reports: Sequence[Report]) -> Figure:
     figure = new_figure(
         1.6 + 0.4 * len(reports),
         "Median seconds per frame by stage; the line: the plain loop in the same run. Where a bar ends left of its "
-        "line, our loop is the faster one. To the right, where it was measured: the highest memory above the start, and "
-        "the stage it is in.",
+        "line, our loop is the faster one. To the right, where it was measured: the highest memory above the start, "
+        "and the stage it is in.",
     )
     measured = any(report.memory for report in reports)
     axes = figure.subplots(1, 2 if measured else 1, width_ratios=(2, 1) if measured else None, squeeze=False)[0]
