@@ -63,7 +63,7 @@ def main() -> None:
             for name, widget in (("explore", explorer), ("ablate", ablation)):
                 target = HERE / "screenshots" / f"{name}.png"
                 widget.screenshot(path=target, timeout=BOUND)
-                Image.open(target).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+                Image.open(target).convert("RGB").save(target, optimize=True)
                 sys.stdout.write(f"{target}: {target.stat().st_size // 1000} kB\n")
             browser.close()
 

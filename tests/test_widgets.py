@@ -201,7 +201,9 @@ def test_stop_ends_a_run_after_the_frame_in_hand(tiny_pipe, moving_frames):
     pipe = Slow()
     widget = wb.ablate(pipe, np.stack(moving_frames), TWO, frames=6, metrics=["flicker"])  # type: ignore[arg-type]
     assert begun.wait(LONG)
+    assert not widget.halt.disabled
     widget.halt.click()
+    assert widget.halt.disabled
     go_on.set()
     assert widget.wait(LONG)
     assert "stopped" in widget.status.value

@@ -16,8 +16,9 @@ pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(900)]
 
 BOUND = 60_000  # milliseconds: the longest any one wait may take
 SETUP = """
-import numpy as np, torch
+import time
 from pathlib import Path
+import numpy as np, torch
 import workbench as wb
 from tests.tiny import tiny_models
 from workbench.pipeline.pipeline import Pipeline
@@ -29,7 +30,7 @@ class Gated(Pipeline):
         for out in super().stream(frames, settings, **more):
             yield out
             while Path("hold").exists():
-                pass
+                time.sleep(0.05)
 
 coarse = torch.rand(1, 3, 12, 14, generator=torch.Generator().manual_seed(0))
 still = torch.nn.functional.interpolate(coarse, size=(48, 56), mode="bicubic").clamp(0, 1)[0].permute(1, 2, 0)
@@ -157,14 +158,15 @@ def test_a_run_shows_its_progress_and_can_be_stopped(page: Page, folder: Path) -
     widget = page.locator(".wb-ablate")
     status, changed = widget.locator(".wb-status"), widget.locator(".wb-changed img")
     before, hold = pixels(changed), folder / "hold"
+    stop = widget.get_by_role("button", name="Stop")
+    expect(stop).to_be_disabled(timeout=BOUND)
     hold.touch()
     try:
         widget.locator(".wb-attention-slicing").get_by_role("checkbox").check(timeout=BOUND)
         expect(status).to_contain_text("running", timeout=BOUND)
-        expect(
-            widget.locator(".wb-progress").get_by_role("progressbar").or_(widget.locator(".progress"))
-        ).to_be_visible(timeout=BOUND)
-        widget.get_by_role("button", name="Stop").click(timeout=BOUND)
+        expect(widget.locator(".wb-progress .progress")).to_be_visible(timeout=BOUND)
+        stop.click(timeout=BOUND)
+        expect(stop).to_be_disabled(timeout=BOUND)
     finally:
         hold.unlink()
     expect(status).to_contain_text("stopped", timeout=BOUND)

@@ -52,7 +52,8 @@ class Ablation(VBox):
         self.frame = IntSlider(description="frame", min=0, max=count - 1, value=count - 1, layout=Layout(width="45%"))
         self.progress = IntProgress(min=0, max=count, layout=Layout(width="25%"))
         self.again = Button(description="Run", tooltip="run these settings", layout=Layout(width="6em"))
-        self.halt = Button(description="Stop", tooltip="stop after this frame", layout=Layout(width="6em"))
+        self.halt = Button(description="Stop", tooltip="stop after this frame", disabled=True)
+        self.halt.layout.width = "6em"
         self.status = HTML()
         self.pictures = [_Picture() for _ in range(3)]
         self.table = HTML()
@@ -65,7 +66,7 @@ class Ablation(VBox):
             picture.add_class(f"wb-{name}")
         self.frame.observe(lambda change: self._show(), "value")
         self.again.on_click(lambda button: self._ask())
-        self.halt.on_click(lambda button: self._runs.stop())
+        self.halt.on_click(self._stop)
         self._ask()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -75,8 +76,13 @@ class Ablation(VBox):
     def _ask(self) -> None:
         self._runs.ask(self.form.settings)
 
+    def _stop(self, button: Button) -> None:
+        self.halt.disabled = True
+        self._runs.stop()
+
     def _run(self, settings: Settings, stop: Event) -> None:
         """In the thread: what is missing of base and changed run, then both beside each other."""
+        self.halt.disabled = False
         try:
             for wanted in (self.base, settings):
                 if wanted not in self.results:
@@ -87,6 +93,8 @@ class Ablation(VBox):
         except Exception as error:
             self._say(f"<b>{html.escape(str(error))}</b>", "danger")
             return
+        finally:
+            self.halt.disabled = True
         both = self.results[self.base], self.results[settings]
         self.shown, self._most = settings, max(_apart(*both, frame) for frame in range(len(self.window))) or 1.0
         self._say(f"done: {_words(settings, self.base)}", "success")
@@ -194,14 +202,10 @@ def _table(base: Comparison, changed: Comparison) -> str:
         rows.append((label, *values, metric.higher_is_better))
     lines = []
     for label, before, after, higher in rows:
-        better = "" if before == after else "better" if (after > before) == higher else "worse"
-        cells = [
-            f"{label} {'↑' if higher else '↓'}",
-            significant(before),
-            significant(after),
-            significant(after - before, sign=True),
-            better,
-        ]
+        alike = significant(before) == significant(after)
+        verdict = "alike" if alike else "better" if (after > before) == higher else "worse"
+        shown = [significant(before), significant(after), significant(after - before, sign=True), verdict]
+        cells = [f"{label} {'↑' if higher else '↓'}", *shown]
         lines.append("".join(f'<td style="padding:0 1em;text-align:left">{cell}</td>' for cell in cells))
     heading = "".join(f'<th style="padding:0 1em;text-align:left">{c}</th>' for c in ("", "base", "changed", "", ""))
     return f"<table><tr>{heading}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

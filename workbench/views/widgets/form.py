@@ -28,7 +28,10 @@ class SettingsForm(HBox):
             control.observe(lambda change: on_change(), "value")
             self.controls[known.name] = control
             columns.setdefault(known.metadata["group"], []).append(control)
-        groups = [VBox([HTML(f"<b>{group}</b>"), *of], layout=Layout(width="33%")) for group, of in columns.items()]
+        groups = [
+            VBox([HTML(f"<b>{group.capitalize()}</b>"), *of], layout=Layout(width="33%"))
+            for group, of in columns.items()
+        ]
         super().__init__(groups, layout=Layout(width="100%"))
         self.add_class("wb-settings")
 
@@ -39,12 +42,13 @@ class SettingsForm(HBox):
 
 def _control(known: Field[Any], value: Any) -> Any:
     limits, default = known.metadata, known.default
-    label = known.name.replace("_", " ")
+    label = _label(known.name)
     about: dict[str, Any] = {
         "description": label,
         "tooltip": limits["help"],
-        "layout": Layout(width="97%"),
         "value": value,
+        "layout": Layout(width="97%"),
+        "style": {"description_width": "initial"},
     }
     if isinstance(default, bool):
         return Checkbox(indent=False, **about)
@@ -64,11 +68,11 @@ class Switched(HBox):
 
     def __init__(self, label: str, tooltip: str, low: float, high: float, *, value: float, on: float) -> None:
         self.switch = Checkbox(description=label, tooltip=tooltip, value=value > low, indent=False)
-        self.switch.layout.width = "35%"
+        self.switch.layout.width = "30%"
         self.scale = FloatSlider(
             min=low, max=high, step=0.05, value=value if value > low else on, continuous_update=False
         )
-        self.scale.layout.width = "62%"
+        self.scale.layout.width = "68%"
         self._low = low
         super().__init__([self.switch, self.scale], layout=Layout(width="97%"))
         self._join()
@@ -78,3 +82,8 @@ class Switched(HBox):
     def _join(self, change: Any = None) -> None:
         self.scale.disabled = not self.switch.value
         self.value = self.scale.value if self.switch.value else self._low
+
+
+def _label(name: str) -> str:
+    """``attention_slicing`` -> ``attention slicing``; names of parts in capitals, as the paper writes them."""
+    return " ".join(word.upper() if word in ("artg", "tpm", "vae") else word for word in name.split("_"))
