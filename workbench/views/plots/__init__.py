@@ -4,6 +4,7 @@ Each function returns a matplotlib Figure that fits a two-column page, with a ca
 Panels of one kind share one scale, colour maps are perceptually uniform and safe for colour-blind readers.
 """
 
+from workbench.views.plots.ablation import ablation
 from workbench.views.plots.guidance import artg
 from workbench.views.plots.motion import flow
 from workbench.views.plots.pictures import difference, frames
@@ -11,4 +12,16 @@ from workbench.views.plots.series import compare, curves, timeline
 from workbench.views.plots.steps import denoising, x0
 from workbench.views.plots.temporal import tpm
 
-__all__ = ["artg", "compare", "curves", "denoising", "difference", "flow", "frames", "timeline", "tpm", "x0"]
+__all__ = [
+    "ablation",
+    "artg",
+    "compare",
+    "curves",
+    "denoising",
+    "difference",
+    "flow",
+    "frames",
+    "timeline",
+    "tpm",
+    "x0",
+]
