@@ -16,13 +16,15 @@ from workbench.comparison.statistics import confidence
 from workbench.degrade import region
 from workbench.errors import FlowError, InputError
 from workbench.models.models import SCALE
+from workbench.pipeline.memory import estimate_memory
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.video import Clip, open_clip
 
 SAMPLES = {"forest": (96, 44), "bunny": (112, 44)}  # name -> where the window's left and top are
 FRAMES = 8
-SIZE = (96, 160)
+SIZE = (96, 160)  # of the windows, as (h, w)
+WHOLE = (180, 320)  # of the samples' frames
 UNAVAILABLE = "its weights, which torchvision downloads, were not to be had where the table was made"
 
 Pair = tuple[str, Clip, Clip]
@@ -50,13 +52,12 @@ def run(
     pairs: Sequence[Pair],
     *,
     model: str,
-    memory: Callable[[Sequence[Settings]], Sequence[int | None]],
     base: Settings | None = None,
     on_progress: Callable[[str], object] = lambda words: None,
 ) -> Study:
     """Every variant of ``base`` (None: the default settings) that can be had, and bicubic, on all pairs.
 
-    ``model``: the fingerprint to note. ``memory``: the peak of each of some settings, in bytes above the loaded model.
+    ``model``: the fingerprint to note.
     """
     base = base or Settings()
     variants, missing = _available(pipe, [Variant(BASE, "", {}), *VARIANTS], base)
@@ -66,10 +67,9 @@ def run(
     for name, lr, hr in pairs:
         on_progress(f"{name}: {len(columns)} variants of {len(lr)} frames")
         done.append(compare(None, lr, reference=hr, metrics=METRICS, against=[*columns, Interpolation("bicubic")]))
-    on_progress(f"memory: {len(columns)} variants in a process of their own")
     rows = [
-        _row(done, variant.name, variant.about, variant.changes, peak, timed=True)
-        for variant, peak in zip(variants, memory(settings), strict=True)
+        _row(done, v.name, v.about, v.changes, estimate_memory(pipe, WHOLE, s).working, timed=True)
+        for v, s in zip(variants, settings, strict=True)
     ]
     rows.append(_row(done, "bicubic", "", {}, None, timed=False))
     clips = {name: len(lr) for name, lr, _ in pairs}

@@ -42,7 +42,8 @@ def _head(study: Study) -> list[str]:
         f"enlarged to {4 * w}x{4 * h}. All rows see the same frames and the same noise (but for another seed's row).",
         "In brackets: the difference to the first row over the same frames; a star where its 95 % interval (block",
         "bootstrap over frames) leaves out 0. Time is a ratio of seconds per frame, taken frame by frame in one run;",
-        "memory is the measured peak, above the loaded model. `bunny` comes shortly after material that the model was",
+        "memory is the peak beside the weights for whole frames of 320x180, estimated as `--dry-run` does (how near",
+        "that is to measurement: [memory.md](memory.md)). `bunny` comes shortly after material that the model was",
         "trained on (see `samples/README.md`): compare the rows, and do not judge the model by their level.",
         "",
     ]

@@ -62,7 +62,8 @@ class Value:
 @dataclass(frozen=True)
 class Row:
     """``changes``: to the default settings. ``time``: seconds per frame, as a ratio to the base row's. ``memory``:
-    bytes of the peak above the loaded model, measured. Both are None for what is not the pipeline."""
+    bytes of the peak beside the weights, for whole frames, estimated (``pipeline.memory``). Both are None for what is
+    not the pipeline."""
 
     name: str
     about: str

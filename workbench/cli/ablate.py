@@ -49,7 +49,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _study() -> Study:
     from workbench.ablation import measure
-    from workbench.bench.measure import measure_in_turn
     from workbench.models.folder import fingerprint
     from workbench.models.hub import EMBEDDED
     from workbench.pipeline.load import load_pipeline
@@ -59,6 +58,5 @@ def _study() -> Study:
         load_pipeline(device="cpu"),
         pairs,
         model=fingerprint(EMBEDDED),
-        memory=lambda variants: [m.growth for m in measure_in_turn(None, measure.SIZE, variants)],
         on_progress=lambda words: print(words, file=sys.stderr, flush=True),
     )

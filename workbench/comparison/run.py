@@ -51,8 +51,8 @@ def compare(
     8-bit pictures, as a person would save them. Frames are streamed; pictures lie on disk until the comparison is gone.
     Raises InputError, SettingsError or MetricUnavailable before the first frame where it can.
     """
-    columns = _columns(pipe, settings, against)
     clip = open_clip(clip)
+    columns = _columns(pipe, settings, against, (clip.height, clip.width))
     truth = None if reference is None else open_clip(reference)
     chosen = _metrics(metrics, truth)
     _check_reference(clip, truth)
@@ -81,13 +81,15 @@ def compare(
     return Comparison.collect(store, about, _sequences(store, columns, chosen, clip.fps), temporary)
 
 
-def _columns(pipe: Pipeline | None, settings: Sequence[Settings], against: Sequence[Any]) -> list[Upscaler]:
+def _columns(
+    pipe: Pipeline | None, settings: Sequence[Settings], against: Sequence[Any], size: tuple[int, int]
+) -> list[Upscaler]:
     if pipe is None and settings:
         raise SettingsError("settings need a pipeline to run under; give one, or no settings.")
     mine = [] if pipe is None else list(settings or [Settings()])
     columns: list[Upscaler] = []
     if pipe is not None:
-        columns += [PipelineUpscaler(pipe, s, name) for s, name in zip(mine, name_settings(mine), strict=True)]
+        columns += [PipelineUpscaler(pipe, s, name, size) for s, name in zip(mine, name_settings(mine), strict=True)]
     columns += [upscaler(other, device="auto" if pipe is None else pipe.device) for other in against]
     names = [column.name for column in columns]
     if not names or len(set(names)) < len(names):

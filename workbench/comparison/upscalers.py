@@ -65,9 +65,12 @@ class Interpolation:
 
 
 class PipelineUpscaler:
-    """The pipeline under one set of settings; raises FlowError at once when their flow cannot be had."""
+    """The pipeline under one set of settings, for frames of ``size`` (h, w); None: of no great size.
 
-    def __init__(self, pipe: Pipeline, settings: Settings, name: str) -> None:
+    Raises FlowError at once when their flow cannot be had.
+    """
+
+    def __init__(self, pipe: Pipeline, settings: Settings, name: str, size: tuple[int, int] | None = None) -> None:
         self.pipe = pipe
         self.settings = settings
         self.name = name
@@ -78,7 +81,7 @@ class PipelineUpscaler:
             "settings": asdict(settings),
         }
         if settings.artg or settings.tpm:
-            self.about |= {f"used {name}": value for name, value in pipe.motion(settings).metadata.items()}
+            self.about |= {f"used {name}": value for name, value in pipe.motion(settings, size).metadata.items()}
 
     def upscale(self, frames: Iterable[Frame], state: State | None = None) -> Iterator[Output]:
         yield from self.pipe.stream(frames, self.settings, state=state)
