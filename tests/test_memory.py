@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,7 +12,16 @@ from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.tiny import tiny_models
-from workbench.bench.accuracy import check_estimates, growth_with_frames
+from workbench.bench.accuracy import (
+    CONFIGURATIONS,
+    EMBEDDED,
+    FOUR_K,
+    Checked,
+    Configuration,
+    check_estimates,
+    growth_with_frames,
+)
+from workbench.bench.page import memory_page
 from workbench.errors import SettingsError
 from workbench.pipeline.live import LiveBytes, without_data
 from workbench.pipeline.memory import (
@@ -57,9 +68,38 @@ def test_shapes_of_a_network_have_no_data_and_leave_it_as_it_is(models):
 
 
 def test_the_estimate_is_within_15_percent_of_a_fresh_process(models, folder):
-    variants = [Settings(steps=1), Settings(steps=1, vae_slicing=True)]
-    for checked in check_estimates(Pipeline(models), folder, [(144, 192)], variants):
+    one = Settings(steps=1)
+    asked = [
+        Configuration((144, 192), one),
+        Configuration((144, 192), one.but(vae_slicing=True)),
+        Configuration((120, 128), one.but(artg=0, tpm=False)),
+    ]
+    found = list(check_estimates({EMBEDDED: folder}, asked))
+    assert [checked.configuration for checked in found] == asked
+    for checked in found:
+        assert (
+            checked.estimated
+            == estimate_memory(models, checked.configuration.size, checked.configuration.settings).working
+        )
         assert checked.ratio == pytest.approx(1, abs=0.15), str(checked)
+        assert checked.process > checked.measured
+
+
+def test_the_page_counts_what_is_within(models):
+    rows = [Checked(CONFIGURATIONS[0], 100, 110, 900), Checked(FOUR_K, 130, 100, 5 * 2**30)]
+    text = memory_page(rows, {4: 100, 16: 102})
+    assert "1 of 2 are within 15%; the ratios go from 0.91 to 1.30." in text
+    assert "16 frames took 1.02 times what 4 took" in text
+    assert "peaked at 5.00 GiB" in text
+
+
+def test_the_committed_page_is_of_these_configurations():
+    page = (Path(__file__).parents[1] / "docs" / "memory.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith(("| embedded", "| published"))]
+    assert len(rows) == len(CONFIGURATIONS) >= 12
+    for row, asked in zip(rows, CONFIGURATIONS, strict=True):
+        assert row[2] == str(asked)
+        assert float(row[5].strip("| ")) == pytest.approx(1, abs=0.15)
 
 
 def test_a_longer_stream_needs_no_more(folder):

@@ -86,7 +86,16 @@ def degraded(clip: Clip, kind: str = "matlab") -> Clip:
 def cropped(clip: Clip) -> Clip:
     """The clip without the last rows and columns that are no whole low-resolution pixels; lazy."""
     width, height = (side - side % SCALE for side in clip.size)
-    return Clip(_Changed(clip, (width, height), lambda image: image[:height, :width]))
+    return region(clip, width, height)
+
+
+def region(clip: Clip, width: int, height: int, *, left: int = 0, top: int = 0) -> Clip:
+    """A window of every frame, in pixels; lazy. Raises InputError where it does not lie inside."""
+    if min(left, top) < 0 or min(width, height) < 1 or left + width > clip.width or top + height > clip.height:
+        raise InputError(
+            f"{width}x{height} pixels at ({left}, {top}) do not lie in frames of {clip.width}x{clip.height}."
+        )
+    return Clip(_Changed(clip, (width, height), lambda image: image[top : top + height, left : left + width]))
 
 
 class _Changed:

@@ -85,6 +85,11 @@ def release_memory(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
+def readable(count: int) -> str:
+    """``1.50 GiB``, ``20 MiB``."""
+    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
 def peak_memory(device: torch.device) -> int:
     """Bytes at the highest point so far: allocated on a GPU, resident in the whole process on the CPU.
 

@@ -3,52 +3,87 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from workbench.bench.measure import measure_memory
-from workbench.pipeline.memory import estimate_memory, readable
-from workbench.pipeline.pipeline import Pipeline
+from workbench.devices import readable
 from workbench.pipeline.settings import Settings
+
+EMBEDDED, WIDE = "embedded", "published width"
+ONE = Settings(steps=1)  # the peak does not depend on the number of steps, the time does
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """``size``: (h, w). ``model``: a name on the page; ``check_estimates`` is told where it is loaded from."""
+
+    size: tuple[int, int]
+    settings: Settings = field(default_factory=Settings)
+    model: str = EMBEDDED
+    dtype: str = "fp32"
+
+    def __str__(self) -> str:
+        changed = [f"{name}={value[0]}" for name, value in self.settings.diff(Settings()).items()]
+        return ", ".join([*changed, *([] if self.dtype == "fp32" else [self.dtype])]) or "default settings"
+
+
+FOUR_K = Configuration((540, 960), Settings(vae_slicing=True))
+CONFIGURATIONS = (
+    Configuration((90, 160)),
+    Configuration((90, 160), Settings(steps=8)),
+    Configuration((90, 160), ONE.but(attention_slicing=True)),
+    Configuration((90, 160), ONE.but(flow_size="output")),
+    Configuration((90, 160), ONE.but(flow="none")),
+    Configuration((180, 320), ONE),
+    Configuration((180, 320), ONE.but(vae_slicing=True)),
+    Configuration((180, 320), ONE.but(artg=0)),
+    Configuration((180, 320), ONE.but(tpm=False)),
+    Configuration((180, 320), ONE.but(artg=0, tpm=False)),
+    Configuration((270, 480), ONE),
+    Configuration((360, 640), ONE.but(vae_slicing=True)),
+    Configuration((48, 64), ONE.but(flow="dis", flow_size="input"), WIDE),
+    Configuration((48, 64), ONE.but(flow="dis", flow_size="input", vae_slicing=True), WIDE),
+    FOUR_K,
+)
 
 
 @dataclass(frozen=True)
 class Checked:
-    """Bytes beside the weights, estimated and measured."""
+    """Bytes beside the weights, estimated and measured; ``process``: the measuring process's whole peak."""
 
-    size: tuple[int, int]
-    settings: Settings
+    configuration: Configuration
     estimated: int
     measured: int
+    process: int
 
     @property
     def ratio(self) -> float:
         return self.estimated / self.measured
 
     def __str__(self) -> str:
-        h, w = self.size
-        changed = ", ".join(f"{name}={value[0]}" for name, value in self.settings.diff(Settings()).items())
+        h, w = self.configuration.size
         numbers = f"{readable(self.estimated):>10} estimated {readable(self.measured):>10} measured"
-        return f"{f'{w}x{h}':>9} {numbers}   x{self.ratio:.2f}   {changed or 'default settings'}"
+        return f"{f'{w}x{h}':>9} {numbers}   x{self.ratio:.2f}   {self.configuration}"
 
 
 def check_estimates(
-    pipe: Pipeline,
-    source: str | os.PathLike[str] | None,
-    sizes: Sequence[tuple[int, int]],
-    variants: Sequence[Settings],
+    sources: Mapping[str, str | os.PathLike[str] | None],
+    configurations: Iterable[Configuration],
+    *,
+    device: str = "cpu",
+    revision: str | None = None,
 ) -> Iterator[Checked]:
-    """Each size with each settings; ``source`` is where ``pipe`` was loaded from, for the measuring processes."""
-    for size in sizes:
-        for settings in variants:
-            estimated = estimate_memory(pipe, size, settings).working
-            yield Checked(
-                size, settings, estimated, measure_memory(source, size, settings, device=str(pipe.device)).growth
-            )
+    """Each configuration in a process of its own, one by one; ``sources``: where each model is loaded from."""
+    for one in configurations:
+        found = measure_memory(
+            sources[one.model], one.size, one.settings, device=device, dtype=one.dtype, revision=revision, stages=False
+        )
+        yield Checked(one, found.estimated, found.growth, found.process)
 
 
 def growth_with_frames(
     source: str | os.PathLike[str] | None, size: tuple[int, int], settings: Settings, device: str = "cpu"
 ) -> dict[int, int]:
     """Measured bytes for 4 and for 16 frames; a stream needs no more for more."""
-    return {n: measure_memory(source, size, settings, device=device, frames=n).growth for n in (4, 16)}
+    return {n: measure_memory(source, size, settings, device=device, frames=n, stages=False).growth for n in (4, 16)}

@@ -39,7 +39,7 @@ def flop_per_frame(pipe: Pipeline, size: tuple[int, int], settings: Settings) ->
 def matmul_peak(device: torch.device, dtype: torch.dtype, n: int = 1024, repeats: int = 5) -> float:
     """FLOP/s of the best of some n x n matrix products: what this machine can do when nothing else is in the way."""
     a = torch.randn(n, n, device=device).to(dtype)
-    a @ a
+    torch.matmul(a, a)
     return 2 * n**3 / min(seconds(device, lambda: a @ a) for _ in range(repeats))
 
 
@@ -111,7 +111,7 @@ def _step(pipe: Pipeline, frame: np.ndarray, state: State, settings: Settings, *
     lr = pad(to_network_range(frame)).to(pipe.device)
     noise = draw_noise(0, 1, (pipe.models.vae.config["latent_channels"], *lr.shape[-2:])).to(pipe.device)
     with torch.no_grad():
-        flow = pipe.motion(settings).between
+        flow = pipe.motion(settings, state.size).between
         stream.step(pipe.models, lr, noise, state, settings, flow=flow, clock=clock, tap=tap)
 
 

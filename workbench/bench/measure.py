@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from workbench.devices import peak_memory
 from workbench.errors import WorkbenchError
@@ -18,11 +18,14 @@ from workbench.pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class Measured:
-    """Bytes: ``growth`` of the peak over what was there with the model loaded and warm; ``stages``: that of each."""
+    """Bytes: ``growth`` of the peak over what was there with the model loaded and warm; ``stages``: that of each.
+    ``estimated``: what ``estimate_memory`` says of ``growth``. ``process``: the peak of everything, Python included."""
 
     growth: int
     seconds: float
     stages: dict[str, int]
+    estimated: int
+    process: int
 
 
 def measure_memory(
@@ -34,8 +37,12 @@ def measure_memory(
     dtype: str = "auto",
     revision: str | None = None,
     frames: int = 2,
+    stages: bool = True,
 ) -> Measured:
-    """Runs ``frames`` frames of ``size`` (h, w) in a fresh process; on the CPU its resident memory is read."""
+    """Runs ``frames`` frames of ``size`` (h, w) in a fresh process; on the CPU its resident memory is read.
+
+    ``stages``: runs two more for the stages' own peaks.
+    """
     question = {
         "source": None if source is None else os.fspath(source),
         "size": size,
@@ -44,6 +51,7 @@ def measure_memory(
         "dtype": dtype,
         "revision": revision,
         "frames": frames,
+        "stages": stages,
     }
     done = subprocess.run(
         [sys.executable, "-m", "workbench.bench.measure", json.dumps(question)],
@@ -62,7 +70,7 @@ def _answer(question: str) -> str:
     from workbench.bench.cost import reset_peak, stage_memory
     from workbench.bench.noise import moving_noise
     from workbench.pipeline.load import load_pipeline
-    from workbench.pipeline.memory import steady_memory
+    from workbench.pipeline.memory import estimate_memory, steady_memory
 
     steady_memory()
     asked = json.loads(question)
@@ -70,15 +78,21 @@ def _answer(question: str) -> str:
     pipe = load_pipeline(asked["source"], device=asked["device"], dtype=asked["dtype"], revision=asked["revision"])
     for _ in pipe.stream(moving_noise((16, 16), 2), settings):
         pass
-    clip = moving_noise(asked["size"], asked["frames"])
+    size = tuple(asked["size"])
+    clip = moving_noise(size, asked["frames"])
     before = reset_peak(pipe.device)
     start = time.perf_counter()
     for _ in pipe.stream(clip, settings):
         pass
-    growth, seconds = peak_memory(pipe.device) - before, time.perf_counter() - start
-    return json.dumps(
-        {"growth": growth, "seconds": seconds, "stages": stage_memory(pipe, tuple(asked["size"]), settings)}
+    seconds, process = time.perf_counter() - start, peak_memory(pipe.device)
+    measured = Measured(
+        growth=process - before,
+        seconds=seconds,
+        stages=stage_memory(pipe, size, settings) if asked["stages"] else {},
+        estimated=estimate_memory(pipe, size, settings).working,
+        process=process,
     )
+    return json.dumps(asdict(measured))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from torch import Tensor
 from workbench.flow.warp import warp
 from workbench.models.models import Models
 from workbench.pipeline.frames import draw_noise, pad, to_network_range
-from workbench.pipeline.motion import choose_motion
+from workbench.pipeline.motion import Motion, choose_motion
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.stream import back_project
 
@@ -36,11 +36,12 @@ def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Setting
     """Frames -> (3, H, W) in [0, 1], without padding, state, taps or clocks."""
     controlnet = whole_controlnet(models)
     scheduler = cast(DDIMScheduler, DDIMScheduler.from_config(models.scheduler_config))
-    motion = choose_motion(settings, models.properties, models.device)
+    motion: Motion | None = None
     dtype = models.unet.dtype
     before: Tensor | None = None
     output: Tensor | None = None
     for index, frame in enumerate(frames):
+        motion = motion or choose_motion(settings, models.properties, models.device, frame.shape[:2])
         lr = pad(to_network_range(frame)).to(models.device)
         latent = draw_noise(settings.seed, index, (models.vae.config["latent_channels"], *lr.shape[-2:]))
         latent = latent.to(models.device) * scheduler.init_noise_sigma

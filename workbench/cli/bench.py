@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory", action="store_true", help="only memory: estimated against measured, in fresh processes"
     )
+    parser.add_argument(
+        "--page",
+        type=Path,
+        default=None,
+        help="with --memory: a fixed list of configurations, as a page (docs/memory.md)",
+    )
     parser.add_argument("--json", type=Path, default=None, help="also write the numbers here")
     parser.add_argument("--figure", type=Path, default=None, help="also draw them here (.png, .svg, .pdf)")
     parser.epilog = "Example: workbench bench --size 160x90 --size 320x180 --vary vae_slicing=off,on --device all"
@@ -33,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from workbench.devices import available_devices
 
+    if args.page is not None:
+        return _page(args)
     sizes = [_size(text) for text in args.size or ["320x180"]]
     variants = varied(settings_from(args), args.vary)
     devices = available_devices() if args.device == "all" else [args.device]
@@ -76,17 +84,43 @@ def _memory(
 ) -> list[Any]:
     from dataclasses import asdict
 
-    from workbench.bench.accuracy import check_estimates, growth_with_frames
-    from workbench.pipeline.load import load_pipeline
+    from workbench.bench.accuracy import EMBEDDED, Configuration, check_estimates, growth_with_frames
+    from workbench.devices import resolve_device
 
-    pipe = load_pipeline(args.model, device=device, dtype=dtype, revision=args.revision)
+    where = str(resolve_device(device))
+    asked = [Configuration(size, settings, dtype=dtype) for size in sizes for settings in variants]
     rows = []
-    for checked in check_estimates(pipe, args.model, sizes, variants):
+    for checked in check_estimates({EMBEDDED: args.model}, asked, device=where, revision=args.revision):
         print(checked, flush=True)
         rows.append(asdict(checked) | {"ratio": checked.ratio})
-    few, many = growth_with_frames(args.model, sizes[0], variants[0], str(pipe.device)).values()
+    few, many = growth_with_frames(args.model, sizes[0], variants[0], where).values()
     print(f"16 frames need x{many / few:.2f} of what 4 need")
     return [*rows, {"frames_4": few, "frames_16": many}]
+
+
+def _page(args: argparse.Namespace) -> int:
+    """The committed record: always the same configurations, on the CPU."""
+    import tempfile
+
+    from workbench.bench.accuracy import CONFIGURATIONS, EMBEDDED, WIDE, check_estimates, growth_with_frames
+    from workbench.bench.page import memory_page
+    from workbench.models.save import save_models
+    from workbench.train.build import build
+    from workbench.train.recipe import load_recipe
+
+    if not args.memory:
+        raise InputError("--page goes with --memory.")
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = load_recipe(Path(__file__).parents[1] / "train" / "configs" / "published_width.toml")
+        save_models(build(recipe.model, seed=0), Path(folder))
+        rows = []
+        for checked in check_estimates({EMBEDDED: None, WIDE: folder}, CONFIGURATIONS):
+            print(checked, flush=True)
+            rows.append(checked)
+    growth = growth_with_frames(None, CONFIGURATIONS[0].size, CONFIGURATIONS[0].settings.but(steps=1))
+    args.page.write_text(memory_page(rows, growth), encoding="utf-8")
+    print(f"wrote {args.page}")
+    return 0
 
 
 def _size(text: str) -> tuple[int, int]:

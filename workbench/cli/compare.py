@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         "--against",
         default="bicubic",
         metavar="A,B,...",
-        help="bicubic, lanczos, files of single-image models; or none",
+        help="bicubic, lanczos, files of single-image models, videos that others made of the clip; or none",
     )
     parser.add_argument("--no-pipeline", action="store_true", help="only what stands in --against")
     parser.add_argument("--metrics", metavar="A,B,...", help="names, 'all' that can be had, or 'list' to show them")
@@ -46,22 +47,29 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from workbench.comparison import compare
+    from workbench.pipeline.memory import check_memory
     from workbench.video import open_clip
 
     if args.metrics == "list":
         return list_metrics()
     clip, reference = open_clip(args.clip), None if args.reference is None else open_clip(args.reference)
+    pipe = None if args.no_pipeline else load(args)
+    settings = [] if pipe is None else varied(settings_from(args), args.vary)
+    if pipe is not None:
+        for one in settings:
+            check_memory(pipe, (clip.height, clip.width), one)
     result = compare(
-        None if args.no_pipeline else load(args),
+        pipe,
         clip[: args.frames],
-        *([] if args.no_pipeline else varied(settings_from(args), args.vary)),
+        *settings,
         reference=reference,
         metrics=metric_names(args.metrics, with_reference=reference is not None),
         against=other_columns(args.against),
         resume=args.resume,
-        on_frame=lambda done: print(f"\rframe {done}", end="", flush=True),
+        on_frame=lambda done: print(f"\rframe {done}", end="", file=sys.stderr, flush=True),
     )
-    print(f"\r{result}")
+    print(file=sys.stderr)
+    print(result)
     for path, write in ((args.json, result.to_json), (args.csv, result.to_csv), (args.report, result.report)):
         if path is not None:
             write(path)

@@ -10,11 +10,13 @@ from workbench.errors import SettingsError
 from workbench.pipeline.settings import Settings
 
 ALIASES = {"steps": ["--num_inference_steps"]}
+AUTOMATIC = "vae_slicing"  # may be left to the memory estimate
 TRUTH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """One option per setting, in its groups."""
+def add_settings(parser: argparse.ArgumentParser, *, automatic: bool = False) -> None:
+    """One option per setting, in its groups. ``automatic``: ``vae_slicing`` takes ``auto``, too, and is it by default
+    (see ``workbench.pipeline.automatic``)."""
     groups: dict[str, argparse._ArgumentGroup] = {}
     for known in fields(Settings):
         group = known.metadata["group"]
@@ -23,8 +25,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             f"--{known.name.replace('_', '-')}",
             *ALIASES.get(known.name, []),
             dest=f"setting_{known.name}",
-            metavar=_metavar(known),
-            default=known.default,
+            metavar=f"auto|{_metavar(known)}" if automatic and known.name == AUTOMATIC else _metavar(known),
+            default="auto" if automatic and known.name == AUTOMATIC else known.default,
             nargs="?" if isinstance(known.default, bool) else None,
             const="on" if isinstance(known.default, bool) else None,
             help=known.metadata["help"],
@@ -32,9 +34,16 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_from(args: argparse.Namespace) -> Settings:
-    """The settings that a parsed command line asks for."""
+    """The settings that a parsed command line asks for; what is ``auto`` there is at its default here."""
     given = {known.name: getattr(args, f"setting_{known.name}") for known in fields(Settings)}
+    if is_automatic(args):
+        del given[AUTOMATIC]
     return Settings(**{name: parse_setting(name, v) if isinstance(v, str) else v for name, v in given.items()})
+
+
+def is_automatic(args: argparse.Namespace) -> bool:
+    """Whether VAE slicing is left to the estimate."""
+    return getattr(args, f"setting_{AUTOMATIC}") == "auto"
 
 
 def parse_setting(name: str, text: str) -> Any:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.cli.options import add_model, add_settings, settings_from
+from workbench.cli.options import add_model, add_settings, is_automatic, settings_from
 from workbench.cli.plan import Job, plan
 from workbench.errors import InputError
 
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with an output that was stopped")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made, and the memory it needs; stop")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    add_settings(parser)
+    add_settings(parser, automatic=True)
     add_model(parser)
     parts = parser.add_argument_group("parts of a model (the published command's words)")
     for word, part in (("unet", "unet"), ("controlnet", "controlnet"), ("temporal_vae", "vae")):
@@ -72,14 +72,14 @@ def run(args: argparse.Namespace) -> int:
         args.model, device=args.device, dtype=args.dtype, revision=args.revision,
         unet=args.unet, controlnet=args.controlnet, vae=args.vae,
     )  # fmt: skip
-    motion = pipe.motion(settings)
-    print(f"{pipe}, flow {motion.estimator} at {motion.size} size", file=sys.stderr)
-    if motion.substitution:
-        print(f"note: {motion.substitution} Using {motion.estimator} instead.", file=sys.stderr)
-    for job, clip in clips:
-        _check_memory(pipe, job, clip, settings, tell=args.dry_run)
-    for job, clip in [] if args.dry_run else clips:
-        done = _upscale(pipe, job, clip, settings, args)
+    print(pipe, file=sys.stderr)
+    settled = [
+        _settle(pipe, job, clip, settings, args) for job, clip in clips
+    ]  # what cannot fit is told before any work
+    for (job, clip), chosen in zip(clips, settled, strict=True):
+        if args.dry_run:
+            continue
+        done = _upscale(pipe, job, clip, chosen, args)
         if not done.finished:
             print(
                 f"stopped: {done.frames} frames are in {done.output}; the same command with --resume goes on",
@@ -109,14 +109,33 @@ def _clip(job: Job, frames: str | None) -> Clip:
     return clip if frames is None else clip[_slice(frames)]
 
 
-def _check_memory(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, *, tell: bool) -> None:
-    """Refuses what cannot fit, with the nearest settings that do, before any work."""
-    from workbench.pipeline.memory import available_memory, check_memory, readable
+def _settle(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argparse.Namespace) -> Settings:
+    """The settings for this clip: what is left open is chosen by the memory estimate, and said. Refuses what cannot
+    fit, with the nearest settings that do."""
+    from workbench.devices import readable
+    from workbench.pipeline.automatic import choose_slicing
+    from workbench.pipeline.memory import available_memory, check_memory
+    from workbench.pipeline.run import saved_settings
 
-    estimate = check_memory(pipe, (clip.height, clip.width), settings)
-    if tell:
-        print(f"{job.source} -> {job.output}: {len(clip)} frames")
+    size = (clip.height, clip.width)
+    motion = pipe.motion(settings, size)
+    notes = (
+        [f"{motion.substitution} Using {motion.estimator} on the {motion.size} grid."] if motion.substitution else []
+    )
+    if is_automatic(args):
+        begun = saved_settings(job.output) if args.resume else None
+        if begun is not None:
+            settings = settings.but(vae_slicing=begun.vae_slicing)
+        else:
+            settings, why = choose_slicing(pipe, size, settings)
+            notes += [why] if settings.vae_slicing or args.dry_run else []
+    for note in notes:
+        print(f"note: {job.source}: {note}", file=sys.stderr)
+    estimate = check_memory(pipe, size, settings)
+    if args.dry_run:
+        print(f"{job.source} -> {job.output}: {len(clip)} frames, flow {motion.estimator} on the {motion.size} grid")
         print(f"{estimate}\n  {'free':14}{readable(available_memory(pipe.device)):>10}")
+    return settings
 
 
 def _slice(text: str) -> slice:

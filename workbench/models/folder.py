@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -64,6 +65,16 @@ def check_whole(path: Path) -> None:
             pass
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} is corrupt or cut short ({error}); copy or download it again.") from error
+
+
+def fingerprint(folder: Path) -> str:
+    """SHA-256 over all weights of a model folder and its ``workbench.json``: what its numbers depend on."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.safetensors")):
+        digest.update(file.relative_to(folder).as_posix().encode())
+        digest.update(file.read_bytes())
+    digest.update(json.dumps(read_json(folder / "workbench.json"), sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def check_names(path: Path, lacking: Collection[str], strange: Collection[str]) -> None:

@@ -18,14 +18,15 @@ from types import SimpleNamespace
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from workbench.devices import readable
 from workbench.errors import SettingsError
-from workbench.flow.estimators import RAFT_MINIMUM, RAFT_MULTIPLE, raft_estimator, still
+from workbench.flow.estimators import raft_estimator, still
 from workbench.models.models import SCALE, Models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Timer, untimed
 from workbench.pipeline.frames import MULTIPLE
 from workbench.pipeline.live import LiveBytes, without_data
-from workbench.pipeline.motion import UNUSED, on_grid
+from workbench.pipeline.motion import UNUSED, choose_flow, correlation_volume, on_grid
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
@@ -91,7 +92,7 @@ def estimate_memory(
     the estimator that the settings name is assumed.
     """
     settings = settings or Settings()
-    estimator, grid = _flow_of(model, settings)
+    estimator, grid = _flow_of(model, settings, size)
     live = LiveBytes()
     weights, state = run_shapes(model, size, settings.but(steps=1), live, clock=live)
     return Estimate(
@@ -118,7 +119,7 @@ def run_shapes(
     One timestep is as large as many: what ``watch`` adds up over time depends on ``settings.steps``, its peak does not.
     """
     models = model.models if isinstance(model, Pipeline) else model
-    estimator, grid = _flow_of(model, settings)
+    estimator, grid = _flow_of(model, settings, size)
     height, width = (-(-length // MULTIPLE) * MULTIPLE for length in size)
     fake = FakeTensorMode()
     shapes = without_data(models, fake)
@@ -136,19 +137,6 @@ def run_shapes(
         state = 4 * (raw.numel() + shown.numel() + lr.numel())
     networks = [*models.networks.values(), *([] if raft is None else [raft])]
     return sum(t.numel() * t.element_size() for n in networks for t in (*n.parameters(), *n.buffers())), state
-
-
-def correlation_volume(size: tuple[int, int], grid: str = "output") -> int:
-    """Bytes of RAFT's all-pairs correlation for frames of ``size`` (h, w): 4 (y/8 x/8)^2 on a grid of y by x.
-
-    At 1280x720 in, 197.75 GiB at output size, and 256 times less at input size.
-    """
-    scale = SCALE if grid == "output" else 1
-    cells = 1
-    for length in size:
-        padded = -(-length // MULTIPLE) * MULTIPLE * scale
-        cells *= max(RAFT_MINIMUM, -(-padded // RAFT_MULTIPLE) * RAFT_MULTIPLE) // 8
-    return 4 * cells**2
 
 
 def available_memory(device: str | torch.device) -> int:
@@ -225,11 +213,6 @@ def steady_memory() -> None:
             mallopt(M_MMAP_THRESHOLD, MAP_FROM)
 
 
-def readable(count: int) -> str:
-    """``1.50 GiB``, ``20 MiB``."""
-    return f"{count / 2**30:.2f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
-
-
 class _Unscheduled(Models):
     """Models whose timesteps are shapes, too: a schedule reads values, and shapes have none."""
 
@@ -242,15 +225,15 @@ class _Unscheduled(Models):
         )
 
 
-def _flow_of(model: Pipeline | Models, settings: Settings) -> tuple[str, str]:
+def _flow_of(model: Pipeline | Models, settings: Settings, size: tuple[int, int]) -> tuple[str, str]:
     """Estimator and grid."""
     if not (settings.artg or settings.tpm):
         return UNUSED.estimator, UNUSED.size
     if isinstance(model, Pipeline):
-        motion = model.motion(settings)
+        motion = model.motion(settings, size)
         return motion.estimator, motion.size
-    estimator = model.properties.flow if settings.flow == "auto" else settings.flow
-    return estimator, model.properties.flow_size if settings.flow_size == "auto" else settings.flow_size
+    choice = choose_flow(settings, model.properties, size)
+    return choice.estimator, choice.grid
 
 
 def _raft_without_data(name: str, fake: FakeTensorMode) -> torch.nn.Module:

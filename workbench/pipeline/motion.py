@@ -10,12 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from workbench.devices import readable
 from workbench.errors import FlowError
-from workbench.flow.estimators import Estimator, load_estimator, still
+from workbench.flow.estimators import RAFT_MINIMUM, RAFT_MULTIPLE, Estimator, load_estimator, still
 from workbench.models.models import SCALE, Properties
-from workbench.pipeline.frames import pad
+from workbench.pipeline.frames import MULTIPLE, pad
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.stream import upscale
+
+UNASKED = 4 * 2**30  # bytes of RAFT's correlation volume that ``auto`` takes at most
 
 FlowSource = Callable[[Tensor, Tensor], Tensor]
 """(current, previous), each (3, h, w) in [0, 1] -> (2, 4h, 4w) in output pixels."""
@@ -39,22 +42,69 @@ class Motion:
 UNUSED = Motion(still, "unused", "output")
 
 
-def choose_motion(settings: Settings, properties: Properties, device: torch.device) -> Motion:
-    """The estimator these settings lead to.
+@dataclass(frozen=True)
+class FlowChoice:
+    """What settings lead to, before anything is loaded. ``asked``: by name. ``note``: why it is not what the model
+    would take, where that is so."""
 
-    An explicit choice that cannot be had raises FlowError. Under ``auto``, a model's RAFT without weights is
-    replaced by DIS on the input grid, and the reason is reported in every output's metadata.
-    """
-    size = properties.flow_size if settings.flow_size == "auto" else settings.flow_size
+    estimator: str
+    grid: str
+    asked: bool
+    note: str | None = None
+
+
+def choose_flow(settings: Settings, properties: Properties, size: tuple[int, int] | None = None) -> FlowChoice:
+    """Estimator and grid. For frames of ``size`` (h, w), a grid that nobody asked for has no RAFT volume over UNASKED:
+    the input grid is taken then, and DIS where even that is too large and RAFT was not asked for by name."""
     name = properties.flow if settings.flow == "auto" else settings.flow
+    grid = properties.flow_size if settings.flow_size == "auto" else settings.flow_size
+    choice = FlowChoice(name, grid, settings.flow != "auto")
+    if size is None or settings.flow_size != "auto" or not name.startswith("raft"):
+        return choice
+    volume = correlation_volume(size, grid)
+    small = correlation_volume(size, "input") <= UNASKED
+    if volume <= UNASKED or (grid == "input" and choice.asked):
+        return choice
+    note = (
+        f"{name} on the {grid} grid would make a correlation volume of {readable(volume)}, and auto makes none over "
+        f"{readable(UNASKED)}: flow_size={grid!r} asks for it."
+    )
+    return FlowChoice(name if small or choice.asked else "dis", "input", choice.asked, note)
+
+
+def choose_motion(
+    settings: Settings, properties: Properties, device: torch.device, size: tuple[int, int] | None = None
+) -> Motion:
+    """The estimator that ``choose_flow`` says, loaded."""
+    return load_motion(choose_flow(settings, properties, size), device)
+
+
+def load_motion(choice: FlowChoice, device: torch.device) -> Motion:
+    """An explicit choice that cannot be had raises FlowError. Under ``auto``, a model's RAFT without weights is
+    replaced by DIS on the input grid. Every substitution is reported in every output's metadata.
+    """
+    name, grid = choice.estimator, choice.grid
     if name == "none":
-        return Motion(lambda current, previous: still(upscale(current), previous), "none", size)
+        return Motion(lambda current, previous: still(upscale(current), previous), "none", grid)
     try:
-        return Motion(on_grid(load_estimator(name, device), size), name, size)
+        return Motion(on_grid(load_estimator(name, device), grid), name, grid, choice.note)
     except FlowError as error:
-        if settings.flow != "auto":
+        if choice.asked:
             raise
         return Motion(on_grid(load_estimator("dis", device), "input"), "dis", "input", substitution=str(error))
+
+
+def correlation_volume(size: tuple[int, int], grid: str = "output") -> int:
+    """Bytes of RAFT's all-pairs correlation for frames of ``size`` (h, w): 4 (y/8 x/8)^2 on a grid of y by x.
+
+    At 1280x720 in, 197.75 GiB at output size, and 256 times less at input size.
+    """
+    scale = SCALE if grid == "output" else 1
+    cells = 1
+    for length in size:
+        padded = -(-length // MULTIPLE) * MULTIPLE * scale
+        cells *= max(RAFT_MINIMUM, -(-padded // RAFT_MULTIPLE) * RAFT_MULTIPLE) // 8
+    return 4 * cells**2
 
 
 def given_motion(source: FlowSource, size: tuple[int, int]) -> Motion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,7 +20,7 @@ from workbench.models.save import save_models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Clock
 from workbench.pipeline.frames import draw_noise, pad, to_network_range
-from workbench.pipeline.motion import UNUSED, FlowSource, Motion, choose_motion, given_motion
+from workbench.pipeline.motion import UNUSED, FlowChoice, FlowSource, Motion, choose_flow, given_motion, load_motion
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
 from workbench.trace.tap import Tap, untapped
@@ -35,7 +36,7 @@ class Pipeline:
 
     def __init__(self, models: Models) -> None:
         self.models = models
-        self._motions: dict[tuple[str, str], Motion] = {}
+        self._motions: dict[FlowChoice, Motion] = {}
         self._attention_slicing = False
 
     @property
@@ -143,13 +144,15 @@ class Pipeline:
         guidance = stream.Guidance(embedding=None, memory=memory)
         return _shown(stream.decode(self.models, latent, lr, guidance, sliced=sliced, tap=tap), size)
 
-    def motion(self, settings: Settings | None = None) -> Motion:
-        """The flow these settings lead to (loaded once); raises FlowError when an explicit choice cannot be had."""
-        settings = settings or Settings()
-        key = (settings.flow, settings.flow_size)
-        if key not in self._motions:
-            self._motions[key] = choose_motion(settings, self.models.properties, self.device)
-        return self._motions[key]
+    def motion(self, settings: Settings | None = None, size: tuple[int, int] | None = None) -> Motion:
+        """The flow these settings lead to for frames of ``size`` (h, w), loaded once; None: of no great size.
+
+        Raises FlowError when an explicit choice cannot be had.
+        """
+        choice = choose_flow(settings or Settings(), self.models.properties, size)
+        if choice not in self._motions:
+            self._motions[choice] = load_motion(choice, self.device)
+        return self._motions[choice]
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a model folder that ``load_pipeline`` takes."""
@@ -181,11 +184,16 @@ class Pipeline:
     def _motion(self, settings: Settings, source: FlowSource | None, size: tuple[int, int]) -> Motion:
         if not (settings.artg or settings.tpm):
             return UNUSED
-        return self.motion(settings) if source is None else given_motion(source, size)
+        return self.motion(settings, size) if source is None else given_motion(source, size)
 
     def _slice_attention(self, on: bool) -> None:
         if on == self._attention_slicing:
             return
+        if on and self.device.type == "mps":
+            warnings.warn(
+                "attention slicing can give NaN on MPS (diffusers issue 11229); check the frames, or turn it off.",
+                stacklevel=3,
+            )
         for network in (self.models.unet, self.models.controlnet):
             network.set_attention_slice("auto" if on else None)  # type: ignore[arg-type]
         self._attention_slicing = on

@@ -97,6 +97,12 @@ def beside(output: Path, suffix: str) -> Path:
     return output.with_name(output.name + suffix)
 
 
+def saved_settings(output: str | os.PathLike[str]) -> Settings | None:
+    """The settings under which an unfinished ``output`` was begun, if it can be gone on with."""
+    state_file = beside(Path(output), ".state.safetensors")
+    return State.load(state_file).settings if state_file.exists() else None
+
+
 def _resumable(pipe: Pipeline, settings: Settings, output: Path, state_file: Path) -> State:
     """The saved state, if this run would go on in the same way."""
     state = State.load(state_file)

@@ -4,6 +4,7 @@ Each function returns a matplotlib Figure that fits a two-column page, with a ca
 Panels of one kind share one scale, colour maps are perceptually uniform and safe for colour-blind readers.
 """
 
+from workbench.views.plots.ablation import ablation
 from workbench.views.plots.bench import bench, devices
 from workbench.views.plots.features import attention, features
 from workbench.views.plots.guidance import artg
@@ -14,6 +15,7 @@ from workbench.views.plots.steps import denoising, x0
 from workbench.views.plots.temporal import tpm
 
 __all__ = [
+    "ablation",
     "artg",
     "attention",
     "bench",

@@ -1,0 +1,146 @@
+"""What is varied, and the numbers that came of it: values only, so that reading them needs no model and no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import InputError
+from workbench.pipeline.settings import Settings
+
+FORMAT = "stream-diffvsr-ablation/1"
+BASE = "default settings"
+METRICS = ("psnr_y", "ssim_y", "haarpsi", "flicker")
+TOLD = (("psnr_y", "PSNR-Y", " dB", 2), ("flicker", "flicker", "", 3))  # in sentences: metric, label, unit, digits
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The default settings with some changed. ``about``: the field of ``Settings`` that it tells about, or ""."""
+
+    name: str
+    about: str
+    changes: dict[str, Any]
+
+
+VARIANTS = (
+    Variant("1 step", "steps", {"steps": 1}),
+    Variant("2 steps", "steps", {"steps": 2}),
+    Variant("8 steps", "steps", {"steps": 8}),
+    Variant("another seed", "seed", {"seed": 1}),
+    Variant("ARTG off", "artg", {"artg": 0.0}),
+    Variant("TPM off", "tpm", {"tpm": False}),
+    Variant("ARTG and TPM off", "", {"artg": 0.0, "tpm": False}),
+    Variant("no flow", "flow", {"flow": "none"}),
+    Variant("flow by raft-small", "flow", {"flow": "raft-small"}),
+    Variant("flow by raft-large", "flow", {"flow": "raft-large"}),
+    Variant("flow on the output grid", "flow_size", {"flow_size": "output"}),
+    Variant("VAE slicing on", "vae_slicing", {"vae_slicing": True}),
+    Variant("attention slicing on", "attention_slicing", {"attention_slicing": True}),
+)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A metric's mean over all frames, its difference to the base row over the same frames, and that one's 95 %
+    interval ``low``..``high``; the base row has zeros there."""
+
+    mean: float
+    difference: float
+    low: float
+    high: float
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """``changes``: to the default settings. ``time``: seconds per frame, as a ratio to the base row's. ``memory``:
+    bytes of the peak beside the weights, for whole frames, estimated (``pipeline.memory``). Both are None for what is
+    not the pipeline."""
+
+    name: str
+    about: str
+    changes: dict[str, Any]
+    values: dict[str, Value]
+    time: float | None
+    memory: int | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A whole table; the base row is the first. ``model``: the fingerprint of the model's folder. ``clips``: name ->
+    frames. ``size``: (h, w) of the frames' window. ``missing``: variants that could not be had, with the reason.
+    ``made``: the versions of what computed it."""
+
+    model: str
+    clips: dict[str, int]
+    size: tuple[int, int]
+    rows: list[Row]
+    missing: dict[str, str]
+    made: dict[str, str]
+
+    @property
+    def base(self) -> Row:
+        return self.rows[0]
+
+    def row(self, name: str) -> Row | None:
+        return next((row for row in self.rows if row.name == name), None)
+
+    def memory_ratio(self, row: Row) -> float | None:
+        return None if row.memory is None or not self.base.memory else row.memory / self.base.memory
+
+    def to_json(self) -> str:
+        return json.dumps({"format": FORMAT} | asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Study:
+        content: Any = json.loads(text)
+        if not isinstance(content, dict) or content.pop("format", "") != FORMAT:
+            raise InputError(f"this is no ablation table of this workbench: expected format {FORMAT}.")
+        rows = [
+            Row(**row | {"values": {name: Value(**value) for name, value in row["values"].items()}})
+            for row in content.pop("rows")
+        ]
+        return cls(rows=rows, size=tuple(content.pop("size")), **content)
+
+
+def committed() -> Study:
+    """The table that is shipped with the package."""
+    return Study.from_json(shipped().read_text(encoding="utf-8"))
+
+
+def shipped() -> Path:
+    """Where it lies."""
+    return Path(str(files("workbench").joinpath("data", "ablation.json")))
+
+
+def effects() -> dict[str, str]:
+    """One sentence for every field of ``Settings``: what changing it did to the embedded model, measured."""
+    study = committed()
+    told: dict[str, str] = {}
+    for known in fields(Settings):
+        rows = [row for row in study.rows if row.about == known.name]
+        told[known.name] = "; ".join(f"{row.name}: {effect(study, row)}" for row in rows) + "."
+    return told
+
+
+def effect(study: Study, row: Row) -> str:
+    """``PSNR-Y -0.12 dB, flicker +0.03, 0.78x the time, 0.95x the memory``; what is not certain is called the same."""
+    words = []
+    for name, label, unit, digits in TOLD:
+        value = row.values[name]
+        shown = f"{value.difference:+.{digits}f}"
+        words.append(f"{label} {shown}{unit}" if value.certain and float(shown) else f"{label} the same")
+    if row.time is not None:
+        words.append(f"{row.time:.2f}x the time")
+    memory = study.memory_ratio(row)
+    if memory is not None:
+        words.append(f"{memory:.2f}x the memory")
+    return ", ".join(words)
