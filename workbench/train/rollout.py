@@ -65,7 +65,7 @@ def objective(models: Models, batch: Batch, stage: Stage, weights: Losses, rando
     settings = Settings(steps=stage.steps, artg=random.artg, tpm=random.tpm)
     rolled = roll(models, batch, settings, random.noise, random.truth)
     loss = losses.single(rolled.pictures, rolled.decoded, batch.hr, weights)
-    if stage.frames > 1 and random.artg:  # without ARTG a frame knows nothing of its past
+    if stage.frames > 1 and random.artg:  # agreeing with the past is for ARTG to learn
         loss = loss + losses.temporal(rolled.pictures, batch.hr, batch.motion, weights)
     if random.autoencoder:
         frames = batch.hr[:, 0]
