@@ -47,3 +47,15 @@ def test_a_frame_that_knows_nothing_of_its_past_is_not_asked_to_agree_with_it(ba
         chosen = replace(choices, artg=artg)
         with_, without = (float(objective(models, batch, STAGE, weights, chosen)) for weights in (steady, free))
         assert (with_ > without) if artg else (with_ == without)
+
+
+@torch.no_grad()
+def test_a_stage_weighs_its_temporal_losses(batch: Batch) -> None:
+    models = build(ARCHITECTURE, seed=0)
+    choices = replace(Choices.draw(STAGE, (1, 2, 4, 16, 16), 0.0, 0, 0), artg=True)
+    none, half, whole = (
+        float(objective(models, batch, replace(STAGE, temporal=temporal), Losses(), choices))
+        for temporal in (0.0, 0.5, 1.0)
+    )
+    assert none < half < whole
+    assert half - none == pytest.approx(whole - half, rel=1e-2)
