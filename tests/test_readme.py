@@ -33,7 +33,8 @@ def test_the_ten_lines_run(monkeypatch):
     exec(compile(text, "README.md", "exec"), {"small": small}, names)
     assert len(opened) == 2
     assert len(shown) == 6
-    assert names["trace"]["latent", 5].shape == (4, 4, 32, 48)
+    latent = names["trace"]["latent", 5]
+    assert (len(latent), *latent.shape[2:]) == (4, 32, 48)  # every step of the frame
     assert "tpm=off" in str(names["ab"])
 
 

@@ -17,6 +17,7 @@ from workbench.train.build import BLEND, build, restart_controlnet
 from workbench.train.recipe import load_recipe
 
 EMBEDDED = load_recipe(Path(workbench.train.__file__).parent / "configs" / "embedded.toml").model
+LATENT = EMBEDDED.vae["latent_channels"]
 
 
 def smooth_lr() -> torch.Tensor:
@@ -37,7 +38,7 @@ def test_the_untrained_chain_enlarges_smoothly(models: Models) -> None:
     enlarged = F.interpolate(lr, scale_factor=4, mode="bilinear", align_corners=False)
     inside = (..., slice(16, -16), slice(16, -16))
     for steps in (1, 4):
-        noise = torch.randn(2, 4, 24, 24, generator=torch.Generator().manual_seed(steps))
+        noise = torch.randn(2, LATENT, 24, 24, generator=torch.Generator().manual_seed(steps))
         latent = denoise(models, lr, noise, steps)
         error = (decode(models, latent, lr, None) - enlarged)[inside]
         assert error.std() < 0.2 * enlarged[inside].std()
@@ -45,7 +46,7 @@ def test_the_untrained_chain_enlarges_smoothly(models: Models) -> None:
 
 @torch.no_grad()
 def test_untrained_guidance_changes_nothing(models: Models) -> None:
-    lr, noise = smooth_lr(), torch.zeros(2, 4, 24, 24)
+    lr, noise = smooth_lr(), torch.zeros(2, LATENT, 24, 24)
     guidance = guide(models, torch.rand(2, 3, 96, 96), torch.zeros(2, 2, 96, 96), Settings())
     guided = decode(models, denoise(models, lr, noise, 2, guidance), lr, guidance)
     assert torch.allclose(guided, decode(models, denoise(models, lr, noise, 2), lr, None), atol=1e-5)
@@ -55,7 +56,7 @@ def test_untrained_guidance_changes_nothing(models: Models) -> None:
 def test_restarted_guidance_blends_the_latent_with_the_past() -> None:
     models = build(EMBEDDED, seed=0)
     restart_controlnet(models, EMBEDDED, seed=0)
-    lr, noise = smooth_lr(), torch.zeros(2, 4, 24, 24)
+    lr, noise = smooth_lr(), torch.zeros(2, LATENT, 24, 24)
     past = lr.flip(0)
     guidance = guide(
         models, past.repeat_interleave(4, -1).repeat_interleave(4, -2), torch.zeros(2, 2, 96, 96), Settings()

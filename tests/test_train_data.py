@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -23,13 +25,22 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
     return Pool([write_photos(folder / "photos")], folder / "cache")
 
 
+@pytest.fixture(scope="module")
+def clips(pool: Pool) -> Pool:
+    """One clip: a window that moves over a photo."""
+    photo = pool.photos[0]
+    moving = copy.copy(pool)
+    moving.photos, moving.clips = [], [np.stack([photo[2 * k : 2 * k + 100, k : k + 100] for k in range(5)])]
+    return moving
+
+
 @settings(max_examples=5, deadline=None)
 @given(iteration=st.integers(0, 10**6), seed=st.integers(0, 100))
 def test_a_batch_depends_on_seed_and_iteration_only(pool: Pool, iteration: int, seed: int) -> None:
     draw(pool, RECIPE.data, STAGE, seed + 1, iteration)
     first, second = (draw(pool, RECIPE.data, STAGE, seed, iteration) for _ in range(2))
     other = draw(pool, RECIPE.data, STAGE, seed, iteration + 1)
-    assert all(torch.equal(getattr(first, n), getattr(second, n)) for n in ("hr", "lr", "flow"))
+    assert all(torch.equal(getattr(first, n), getattr(second, n)) for n in ("hr", "lr", "flow", "motion"))
     assert not torch.equal(first.hr, other.hr)
 
 
@@ -41,6 +52,24 @@ def test_known_flow_fetches_each_pixel_from_where_it_was(pool: Pool, seed: int) 
     fetched = warp(batch.hr[:, 0], batch.flow[:, 0])
     inside = (..., slice(16, -16), slice(16, -16))
     assert (fetched - batch.hr[:, 1])[inside].abs().mean() < 0.01
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_losses_judge_by_the_known_motion_where_the_model_is_given_an_estimate(pool: Pool, seed: int) -> None:
+    material = Material(photos=1, still=0, dis=0)
+    known, estimated = (draw(pool, replace(material, dis=dis), STAGE, seed, 0) for dis in (0.0, 1.0))
+    assert torch.equal(known.motion, known.flow)
+    assert torch.equal(known.motion, estimated.motion)
+    assert not torch.equal(estimated.flow, estimated.motion)
+
+
+def test_the_motion_of_a_clip_is_estimated_without_its_noise(clips: Pool) -> None:
+    material = Material(photos=0, noise=1, sigma=20)
+    clean, noisy = draw(clips, replace(material, sigma=0), STAGE, 0, 0), draw(clips, material, STAGE, 0, 0)
+    assert torch.equal(clean.motion, clean.flow)
+    assert torch.equal(clean.motion, noisy.motion)
+    assert not torch.equal(noisy.flow, noisy.motion)
 
 
 def test_noise_is_in_the_low_resolution_frames_only(pool: Pool) -> None:

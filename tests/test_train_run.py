@@ -13,7 +13,8 @@ import pytest
 import torch
 
 import workbench.train
-from tests.training import RECIPE, write_photos
+from tests.training import RECIPE, write_photos, write_recipe
+from workbench.cli import main
 from workbench.errors import TrainingError
 from workbench.models.load import load_models
 from workbench.train.recipe import load_recipe
@@ -89,6 +90,23 @@ def test_a_run_stopped_in_the_later_stage_goes_on_to_the_same_weights(
     assert state(tmp_path)["iteration"] == 4
     train(RECIPE, [photos], tmp_path, device="cpu")
     assert same(state(tmp_path), state(whole))
+
+
+def test_the_command_stops_where_it_is_told_and_the_same_command_goes_on(
+    photos: Path, whole: Path, tmp_path: Path
+) -> None:
+    recipe, out = write_recipe(tmp_path / "recipe.toml"), tmp_path / "run"
+    command = ["train", str(recipe), "--data", str(photos), "--out", str(out), "--device", "cpu"]
+    assert main([*command, "--stop-after", "3"]) == 0
+    assert state(out)["iteration"] == 3
+    assert load_models(out / "model", device=torch.device("cpu")).properties.flow == "dis"
+    assert main(command) == 0
+    assert same(state(out), state(whole))
+
+
+def test_there_is_no_iteration_before_the_first_to_stop_after(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="1 to 6, got 0"):
+        train(RECIPE, [photos], tmp_path, device="cpu", stop_after=0)
 
 
 def test_the_log_forgets_what_came_after_the_checkpoint(photos: Path, tmp_path: Path) -> None:

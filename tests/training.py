@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,20 @@ RECIPE = Recipe(
     checkpoint_every=1,
     evaluate_every=3,
 )
+
+
+def write_recipe(file: Path) -> Path:
+    """``RECIPE`` as a TOML file; JSON's lists, words, numbers and booleans are TOML's."""
+
+    def lines(table: dict[str, object]) -> str:
+        return "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items())
+
+    parts = ("unet", "vae", "controlnet", "scheduler", "prompt", "properties")
+    text = lines({name: getattr(RECIPE, name) for name in ("warmup", "checkpoint_every", "evaluate_every")})
+    text += "".join(f"[model.{part}]\n{lines(getattr(ARCHITECTURE, part))}" for part in parts)
+    text += "".join(f"[[stages]]\n{lines(asdict(stage))}" for stage in RECIPE.stages)
+    file.write_text(text, encoding="utf-8")
+    return file
 
 
 def write_photos(folder: Path, count: int = 2, side: int = 320) -> Path:

@@ -10,6 +10,7 @@ examples:
   python -m workbench.train.material material            gather the free material the embedded model was made from
   workbench train embedded --data material/train --heldout material/heldout --out run
   workbench train my.toml --data photos clips --out run  your own recipe; run again to go on after a stop
+  workbench train my.toml --data photos --out run --stop-after 500   a part of it; the same command goes on later
   accelerate launch -m workbench train published_width --data photos clips --out run --device cuda
 """
 
@@ -25,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cuda, mps or cpu")
     parser.add_argument("--precision", default="no", choices=("no", "fp16", "bf16"), help="mixed precision")
     parser.add_argument("--share", type=float, default=1.0, help="share of every stage's iterations, such as 0.05")
+    parser.add_argument(
+        "--stop-after", type=int, default=None, metavar="N", help="checkpoint and stop after iteration N of the recipe"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         precision=args.precision,
         share=args.share,
+        stop_after=args.stop_after,
     )
     print(f"{model}: a model folder; use it with --model {model}")
     return 0

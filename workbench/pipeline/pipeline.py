@@ -28,7 +28,7 @@ from workbench.trace.trace import Trace
 from workbench.types import Frame, Output
 
 NoiseSource = Callable[[int], Tensor]
-"""Frame index -> (4, h, w): the noise that frame starts from."""
+"""Frame index -> (L, h, w): the noise that frame starts from."""
 
 
 class Pipeline:
@@ -140,7 +140,7 @@ class Pipeline:
         sliced: bool = False,
         tap: Tap = untapped,
     ) -> Tensor:
-        """Any latent (1, 4, h, w) decoded as the loop does it: (3, H, W) in [0, 1], cropped to x4 of ``size``."""
+        """Any latent (1, L, h, w) decoded as the loop does it: (3, H, W) in [0, 1], cropped to x4 of ``size``."""
         guidance = stream.Guidance(embedding=None, memory=memory)
         return _shown(stream.decode(self.models, latent, lr, guidance, sliced=sliced, tap=tap), size)
 

@@ -1,8 +1,8 @@
 """The loop: a stream of low-resolution frames becomes a stream of x4 frames, using only the past.
 
-Shapes: B batch, (h, w) low resolution, padded to multiples of 4; (H, W) = (4h, 4w).
+Shapes: B batch, L latent channels (published: 4), (h, w) low resolution, padded to multiples of 4; (H, W) = (4h, 4w).
 
-    lr (B, 3, h, w)   latent (B, 4, h, w)   flow (B, 2, H, W)   picture (B, 3, H, W), around [-1, 1]
+    lr (B, 3, h, w)   latent (B, L, h, w)   flow (B, 2, H, W)   picture (B, 3, H, W), around [-1, 1]
 
 This is the only place where a UNet is called over timesteps. ``step`` folds one frame into the state; the
 functions under it are the method's parts, and training calls the same ones with gradients on.
@@ -96,7 +96,7 @@ def denoise(
     tap: Tap = untapped,
     clock: Timer = untimed,
 ) -> Tensor:
-    """DDIM (eta 0) from noise to the latent of this frame, (B, 4, h, w) float32."""
+    """DDIM (eta 0) from noise to the latent of this frame, (B, L, h, w) float32."""
     scheduler = models.schedule(steps)
     prompt = _like(models.prompt, models.unet).expand(len(lr), -1, -1)
     latent = noise * scheduler.init_noise_sigma

@@ -24,7 +24,7 @@ for out in pipe.stream(clip, wb.Settings(), trace=trace):
 
 print(trace)                                     # what was recorded: names, shapes, frames
 trace["flow", 3]                                 # (2, H, W): the flow of frame 3, a tensor on the CPU
-trace["x0", 5]                                   # (steps, 4, h, w): every step of frame 5
+trace["x0", 5]                                   # (steps, L, h, w): every step of frame 5
 trace["tpm.2.fused", 4]                          # (C, y / 4, x / 4)
 trace.image("x0", 5, 0)                          # (3, H, W) in [0, 1]: what x0 stands for after the first step
 trace.seconds[5]                                 # {"flow": ..., "unet": ..., "decode": ...} of frame 5
@@ -81,10 +81,10 @@ block_2_muted[5].metadata["edits"]               # {"tpm.2.contribution": 5}: ed
 ## Shapes
 
 `h, w` are the low-resolution frame's height and width, padded to multiples of 4 by repeating its lower and
-right borders; `H, W` are 4 times that; `y, x` are a decoder block's own size, between the two. Only `frame`,
-`x0.picture`, `latent.picture` and what `trace.image` returns are cropped to the frame's true size. There is
-no batch dimension. What happens at every step has the steps as its first dimension. Network range is [-1, 1]:
-`trace.image("warped", 3)` shows such values in [0, 1].
+right borders; `H, W` are 4 times that; `y, x` are a decoder block's own size, between the two; `L` counts the
+latent's channels, 4 in the published model. Only `frame`, `x0.picture`, `latent.picture` and what `trace.image`
+returns are cropped to the frame's true size. There is no batch dimension. What happens at every step has the
+steps as its first dimension. Network range is [-1, 1]: `trace.image("warped", 3)` shows such values in [0, 1].
 
 ## The taps
 """

@@ -76,7 +76,7 @@ TABLE = (
     Row(
         "noise",
         "The noise the frame starts from; a function of (seed, frame index).",
-        "(4, h, w)",
+        "(L, h, w)",
         "standard normal",
         "latent",
         EVERY_FRAME,
@@ -173,8 +173,8 @@ TABLE = (
     ),
     Row(
         "unet.input",
-        "What UNet and ControlNet read: the latent so far (4 channels), then the LR frame (3).",
-        "(7, h, w)",
+        "What UNet and ControlNet read: the latent so far, then the LR frame.",
+        "(L + 3, h, w)",
         FREE,
         "latent; network range",
         EVERY_STEP,
@@ -183,7 +183,7 @@ TABLE = (
     Row(
         "noise_pred",
         "The UNet's prediction: noise, velocity or the clean latent, as the scheduler's prediction_type says.",
-        "(4, h, w)",
+        "(L, h, w)",
         FREE,
         "latent",
         EVERY_STEP,
@@ -192,7 +192,7 @@ TABLE = (
     Row(
         "x0",
         "The clean latent that the prediction of this step implies.",
-        "(4, h, w)",
+        "(L, h, w)",
         FREE,
         "latent",
         EVERY_STEP,
@@ -202,7 +202,7 @@ TABLE = (
     Row(
         "latent",
         "The latent after the step; after the last step it is decoded.",
-        "(4, h, w)",
+        "(L, h, w)",
         FREE,
         "latent",
         EVERY_STEP,

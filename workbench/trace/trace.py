@@ -152,7 +152,7 @@ class Trace:
         return bool(self._store.steps(*key))
 
     def __getitem__(self, key: tuple[str, int]) -> Tensor:
-        """``trace["flow", 3]`` -> (2, H, W); ``trace["latent", 3]`` -> (steps, 4, h, w); both without batch."""
+        """``trace["flow", 3]`` -> (2, H, W); ``trace["latent", 3]`` -> (steps, L, h, w); both without batch."""
         if not (isinstance(key, tuple) and len(key) == 2):
             raise TraceError(f"ask for (name, frame), like trace['flow', 3]; got {key!r}.")
         name, frame = key

@@ -37,14 +37,19 @@ TURN = 0.01  # largest rotation per frame, radians
 
 @dataclass(frozen=True)
 class Batch:
-    """``hr`` (B, T, 3, H, W); ``lr`` (B, T, 3, h, w), 8 bit, perhaps noisy; ``flow`` (B, T - 1, 2, H, W)."""
+    """``hr`` (B, T, 3, H, W); ``lr`` (B, T, 3, h, w), 8 bit, perhaps noisy.
+
+    ``flow`` (B, T - 1, 2, H, W) is what the model is given, mostly an estimate as at inference; ``motion``, of the same
+    shape, is what the losses judge by: the camera's where it is known, else estimated without the noise.
+    """
 
     hr: Tensor
     lr: Tensor
     flow: Tensor
+    motion: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(self.hr.to(device), self.lr.to(device), self.flow.to(device))
+        return Batch(self.hr.to(device), self.lr.to(device), self.flow.to(device), self.motion.to(device))
 
 
 class Pool:
@@ -114,16 +119,16 @@ def draw(pool: Pool, material: Material, stage: Stage, seed: int, iteration: int
     noisy = torch.Generator().manual_seed(int(random.integers(2**62)))
     clips = [_draw_clip(pool, material, stage, random) for _ in range(stage.batch)]
     hr = torch.stack([frames for frames, _ in clips])
-    lr = to_lr(hr.flatten(0, 1)).unflatten(0, hr.shape[:2])
+    clean = lr = to_lr(hr.flatten(0, 1)).unflatten(0, hr.shape[:2])
     sigma = torch.tensor(random.uniform(0, material.sigma, stage.batch) * (random.random(stage.batch) < material.noise))
     lr = lr + (sigma * 2 / 255).float().view(-1, 1, 1, 1, 1) * torch.randn(lr.shape, generator=noisy)
     lr = quantised(lr)
-    flows = []
-    for k, (_, flow) in enumerate(clips):
-        if flow is None or random.random() < material.dis:
-            flow = estimated_flow(lr[k])
-        flows.append(flow)
-    return Batch(hr, lr, torch.stack(flows))
+    flows, motions = [], []
+    for k, (_, known) in enumerate(clips):
+        estimated = known is None or random.random() < material.dis
+        flows.append(estimated_flow(lr[k]) if estimated else known)
+        motions.append(estimated_flow(quantised(clean[k])) if known is None else known)
+    return Batch(hr, lr, torch.stack(flows), torch.stack(motions))
 
 
 def to_lr(hr: Tensor) -> Tensor:

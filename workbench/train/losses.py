@@ -20,14 +20,15 @@ def single(picture: Tensor, decoded: Tensor, truth: Tensor, weights: Losses) -> 
     )
 
 
-def temporal(pictures: Tensor, truth: Tensor, flow: Tensor, weights: Losses) -> Tensor:
-    """What changes along the flow must be what changes in the truth; where nothing does, nothing may.
+def temporal(pictures: Tensor, truth: Tensor, motion: Tensor, weights: Losses) -> Tensor:
+    """What changes along the motion must be what changes in the truth; where nothing does, nothing may.
 
-    ``flow``: (B, T - 1, 2, H, W).
+    ``motion``: (B, T - 1, 2, H, W). A picture is judged against the one before as that one stands: it is for the guided
+    frame to agree with its past, not for the past to be smooth.
     """
-    now, before = pictures[:, 1:].flatten(0, 1), pictures[:, :-1].flatten(0, 1)
+    now, before = pictures[:, 1:].flatten(0, 1), pictures[:, :-1].detach().flatten(0, 1)
     true_now, true_before = truth[:, 1:].flatten(0, 1), truth[:, :-1].flatten(0, 1)
-    along = flow.flatten(0, 1)
+    along = motion.flatten(0, 1)
     change = now - warp(before, along)
     true_change = true_now - warp(true_before, along)
     seen = (true_change.abs().mean(1, keepdim=True) < SEEN).float()

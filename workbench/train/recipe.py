@@ -72,6 +72,8 @@ class Stage:
     """weight of the ground truth in the previous frame at the first iteration, 0 from the middle of the stage on"""
     dropout: float = 0.1
     """share of iterations without ARTG, and of those without TPM"""
+    temporal: float = 1.0
+    """weight of the temporal losses in this stage, beside their own"""
     autoencoder: float = 0.125
     """share of iterations that also train encoder and decoder on the ground truth"""
 

@@ -65,8 +65,8 @@ def objective(models: Models, batch: Batch, stage: Stage, weights: Losses, rando
     settings = Settings(steps=stage.steps, artg=random.artg, tpm=random.tpm)
     rolled = roll(models, batch, settings, random.noise, random.truth)
     loss = losses.single(rolled.pictures, rolled.decoded, batch.hr, weights)
-    if stage.frames > 1:
-        loss = loss + losses.temporal(rolled.pictures, batch.hr, batch.flow, weights)
+    if stage.frames > 1 and random.artg:  # agreeing with the past is for ARTG to learn
+        loss = loss + stage.temporal * losses.temporal(rolled.pictures, batch.hr, batch.motion, weights)
     if random.autoencoder:
         frames = batch.hr[:, 0]
         rebuilt = models.vae.decode(models.vae.encode(frames))

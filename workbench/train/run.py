@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from workbench.devices import resolve_device
+from workbench.errors import TrainingError
 from workbench.models.load import load_models
 from workbench.models.models import Models, Properties
 from workbench.models.save import save_models
@@ -65,6 +66,10 @@ def train(
     """
     recipe = config if isinstance(config, Recipe) else load_recipe(config)
     recipe = recipe.scaled(share) if share != 1 else recipe
+    if stop_after is not None and stop_after < 1:
+        raise TrainingError(
+            f"stop_after must be one of the recipe's iterations, 1 to {recipe.iterations}, got {stop_after}."
+        )
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     pool = Pool([Path(folder) for folder in data], out / "cache")

@@ -26,7 +26,7 @@ def denoising(trace: Trace, frame: int) -> Figure:
 
     Needs ``noise``, ``latent`` and ``x0`` (or ``x0.picture``); x0 is decoded as ``trace.image`` does it.
     """
-    noise, latents = trace["noise", frame], trace["latent", frame]  # (4, h, w), (steps, 4, h, w)
+    noise, latents = trace["noise", frame], trace["latent", frame]  # (L, h, w), (steps, L, h, w)
     columns = [-1, *some(range(len(latents)))]
     limits = symmetric([noise, latents])
     channels, height, width = noise.shape
