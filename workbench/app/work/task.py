@@ -9,16 +9,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
 import numpy as np
 
 from workbench.app.request import Request
+from workbench.app.speed import Speed, Speeds, units
 from workbench.app.status import Status
 from workbench.devices import resolve_device, resolve_dtype
 from workbench.pipeline.load import load_pipeline
 from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.settings import Settings
 
 LIVE, LIVE_OTHER = "live.png", "live-bicubic.png"
 LIVE_EVERY = 0.4  # seconds between live pictures; more would cost frames, and nobody could see them
@@ -39,8 +42,8 @@ class Warm:
 
 @dataclass
 class Task:
-    """``folder``: the job's own; only files in ``public`` are ever shown. ``source``, ``other``: the uploads, a file or a
-    folder of frames. ``alone``: tells whether the server that wanted this is gone.
+    """``folder``: the job's own; only files in ``public`` are ever shown. ``source``, ``other``: the uploads, a file or
+    a folder of frames. ``alone``: tells whether the server that wanted this is gone.
 
     Work functions go on with what the folder holds already, so a job that was stopped or killed is just begun again.
     """
@@ -52,6 +55,7 @@ class Task:
     warm: Warm | None = None
     alone: Callable[[], bool] = lambda: False
     status: Status = field(default_factory=Status)
+    _begun: float = 0.0
     _shown: float = 0.0
     _ends: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT + 1))
 
@@ -91,8 +95,9 @@ class Task:
 
     def begin(self, total: int, message: str) -> None:
         """``total`` frames are to be made; the pace is counted from here."""
+        self._begun = time.monotonic()
         self._ends.clear()
-        self._ends.append(time.monotonic())
+        self._ends.append(self._begun)
         self.say(total=total, message=message)
 
     def advance(self, done: int, **changes: Any) -> None:
@@ -102,15 +107,21 @@ class Task:
         left = pace * max((self.status.total or done) - done, 0)
         self.say(done=done, seconds_per_frame=pace, seconds_left=left, **changes)
 
-    def show(self, picture: np.ndarray, other: np.ndarray, *, last: bool = False) -> bool:
-        """Makes (H, W, 3) uint8 pictures the live ones, exact (PNG); at most one pair per ``LIVE_EVERY`` seconds."""
+    def due(self, *, last: bool = False) -> bool:
+        """Whether live pictures are to be made now: at most one pair per ``LIVE_EVERY`` seconds, and the last."""
         now = time.monotonic()
         if now - self._shown < LIVE_EVERY and not last:
             return False
         self._shown = now
-        write_png(self.public / LIVE_OTHER, other)
-        write_png(self.public / LIVE, picture)
         return True
+
+    def show(self, picture: np.ndarray, other: np.ndarray, *, last: bool = False) -> bool:
+        """Makes (H, W, 3) uint8 pictures the live ones, exact (PNG), where they are due."""
+        due = self.due(last=last)
+        if due:
+            write_png(self.public / LIVE_OTHER, other)
+            write_png(self.public / LIVE, picture)
+        return due
 
     def pipeline(self) -> Pipeline:
         """The warm one where it is what is asked for, else loaded now."""
@@ -122,6 +133,17 @@ class Task:
             self.warm = None  # its memory is needed
         self.say(message=f"loading {asked.model or 'the embedded model'}")
         return load_pipeline(asked.model or None, device=device, dtype=asked.dtype)
+
+    def learn(self, pipe: Pipeline, settings: Settings, seconds: list[float], size: tuple[int, int]) -> None:
+        """Keeps this job's pace for later estimates. ``seconds``: the model's, of each frame since ``begin``."""
+        if len(seconds) < 2:  # a first frame has no flow, no ARTG and no TPM
+            return
+        kind = self.request.kind
+        rest = time.monotonic() - self._begun - sum(seconds)
+        extra = {kind: max(rest, 0.0) / len(seconds) / units(kind, size, settings.steps)}
+        speed = Speed(size, settings.to_dict(), median(seconds[1:]), extra)
+        dtype = str(pipe.models.unet.dtype).removeprefix("torch.")
+        Speeds(self.data).put(self.request.model, str(pipe.device), dtype, speed)
 
     @property
     def source_name(self) -> str:
