@@ -19,7 +19,7 @@ from torch import Tensor
 
 import workbench as wb
 from workbench import metrics
-from workbench.comparison import Comparison, ImageModel, Interpolation, compare, upscaler
+from workbench.comparison import Comparison, ImageModel, Interpolation, Recorded, compare, upscaler
 from workbench.comparison.comparison import significant
 from workbench.comparison.statistics import confidence
 from workbench.comparison.store import decode, encode
@@ -252,6 +252,46 @@ def test_image_models_of_others_stand_in_the_table(moving_frames, tmp_path) -> N
     result = compare(None, moving_frames[:2], metrics=("flicker",), against=("bicubic", tmp_path / "tiny.safetensors"))
     assert result.columns == ["bicubic", "tiny"]
     assert result.about["columns"][1]["architecture"] == "ESRGAN"
+
+
+def test_a_video_made_elsewhere_stands_in_the_table(moving_frames, truth, tmp_path) -> None:
+    with wb.ClipWriter(tmp_path / "theirs.mkv", fps=10) as writer:  # lossless
+        for picture in truth:
+            writer.write(picture)
+    result = compare(
+        None,
+        moving_frames[:5],
+        reference=truth,
+        metrics=("psnr", "flicker"),
+        against=("bicubic", tmp_path / "theirs.mkv"),
+    )
+    assert result.columns == ["bicubic", "theirs.mkv"]
+    assert result.values["theirs.mkv"]["psnr"] == [math.inf] * 5
+    assert all(math.isnan(s) for s in result.seconds["theirs.mkv"])
+    again = Comparison.from_json(result.to_json())
+    assert all(math.isnan(s) for s in again.seconds["theirs.mkv"])
+    assert result.rows()[2][1] == "–"
+    assert "nan" not in result.to_csv(tmp_path / "values.csv").read_text()
+
+
+def test_a_recording_goes_on_at_the_frame_where_a_break_was(moving_frames, truth, tmp_path) -> None:
+    columns = {"reference": truth, "metrics": ("psnr",), "resume": tmp_path}
+    with pytest.raises(RuntimeError, match="lights"):
+        compare(None, moving_frames, against=(Recorded(np.stack(truth), "theirs"), Broken(3)), **columns)
+    result = compare(None, moving_frames, against=(Recorded(np.stack(truth), "theirs"), "bicubic"), **columns)
+    assert result.values["theirs"]["psnr"] == [math.inf] * 6
+
+
+def test_a_recording_that_does_not_fit_is_refused_before_the_first_frame(tiny_pipe, moving_frames, truth) -> None:
+    clip = np.stack(moving_frames)
+    done: list[int] = []
+    with pytest.raises(InputError, match="theirs must be 4 times as large as the clip, 128x96; it is 32x24"):
+        compare(tiny_pipe, clip, against=(Recorded(clip, "theirs"),), on_frame=done.append)
+    with pytest.raises(InputError, match="theirs has 4 frames, the clip has 6"):
+        compare(tiny_pipe, clip, against=(Recorded(np.stack(truth[:4]), "theirs"),), on_frame=done.append)
+    assert done == []
+    with pytest.raises(InputError, match="theirs ends after 4 frames"):
+        compare(None, clip, metrics=("piqe",), against=(Recorded(iter(truth[:4]), "theirs"),))
 
 
 def test_files_that_are_no_image_model_are_refused(tmp_path) -> None:

@@ -3,7 +3,7 @@
 from workbench.comparison.comparison import Comparison, Summary
 from workbench.comparison.evaluation import Evaluation, evaluate
 from workbench.comparison.run import compare
-from workbench.comparison.upscalers import ImageModel, Interpolation, PipelineUpscaler, Upscaler, upscaler
+from workbench.comparison.upscalers import ImageModel, Interpolation, PipelineUpscaler, Recorded, Upscaler, upscaler
 
 __all__ = [
     "Comparison",
@@ -11,6 +11,7 @@ __all__ = [
     "ImageModel",
     "Interpolation",
     "PipelineUpscaler",
+    "Recorded",
     "Summary",
     "Upscaler",
     "compare",

@@ -39,7 +39,8 @@ class Summary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``values[column][metric]`` and ``seconds[column]``: one number a frame; metrics of frame pairs begin with None.
+    """``values[column][metric]`` and ``seconds[column]``: one number a frame; metrics of frame pairs begin with None,
+    and seconds are nan for a recording, whose maker's time is not known.
 
     ``about``: columns with their settings, metrics, clip, versions, machine. ``folder``: where the pictures lie, None
     when only numbers were kept.
@@ -109,13 +110,18 @@ class Comparison:
         """The median: the first frame, which does less and warms up, does not count for it."""
         return float(np.median(self.seconds[column][1:] or self.seconds[column]))
 
+    def time(self, column: str) -> str:
+        """``seconds_per_frame`` in three figures, or a dash where it is not known."""
+        seconds = self.seconds_per_frame(column)
+        return "–" if np.isnan(seconds) else f"{seconds:.3g}"
+
     def rows(self) -> list[list[str]]:
         """The table as text: a heading, then one row a column."""
         titles = [f"{METRICS[m].label}{' ↑' if METRICS[m].higher_is_better else ' ↓'}" for m in self.metrics]
         rows = [["", "s/frame", *titles]]
         for column in self.columns:
             cells = [self._cell(column, metric) for metric in self.metrics]
-            rows.append([column, f"{self.seconds_per_frame(column):.3g}", *cells])
+            rows.append([column, self.time(column), *cells])
         return rows
 
     def _cell(self, column: str, metric: str) -> str:
@@ -130,7 +136,8 @@ class Comparison:
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """All numbers as JSON text, also written to ``path``; infinite values as words."""
-        content = {"format": FORMAT, "about": self.about, "seconds": self.seconds, "values": encode(self.values)}
+        content = {"format": FORMAT, "about": self.about, "seconds": encode(self.seconds)}
+        content["values"] = encode(self.values)
         text = json.dumps(content, indent=1, ensure_ascii=False)
         if path is not None:
             Path(path).write_text(text + "\n", encoding="utf-8")
@@ -146,7 +153,7 @@ class Comparison:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise InputError(f"this is no comparison of this workbench: expected format {FORMAT}.")
         beside = text.parent if isinstance(text, Path) and (text.parent / "pictures").is_dir() else None
-        return cls(decode(content["values"]), content["seconds"], content["about"], beside)
+        return cls(decode(content["values"]), decode(content["seconds"]), content["about"], beside)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Comparison:
@@ -172,7 +179,7 @@ class Comparison:
             writer.writerow(["column", "metric", "frame", "value"])
             for column in self.columns:
                 for name, values in {**self.values[column], "seconds": self.seconds[column]}.items():
-                    writer.writerows([column, name, k, v] for k, v in enumerate(values) if v is not None)
+                    writer.writerows([column, name, k, v] for k, v in enumerate(values) if _known(v))
         return path
 
     def report(self, path: str | os.PathLike[str]) -> Path:
@@ -180,6 +187,10 @@ class Comparison:
         from workbench.comparison.report import write_report
 
         return write_report(self, Path(path))
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and not np.isnan(value)
 
 
 def aligned(rows: list[list[str]], *, left: int = 1) -> str:

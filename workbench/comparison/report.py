@@ -82,7 +82,7 @@ def _table(comparison: Comparison) -> str:
     rows = ""
     for k, column in enumerate(comparison.columns):
         cells = "".join(_cell(comparison, column, name, column in best[name]) for name in comparison.metrics)
-        seconds = f"<td><b>{comparison.seconds_per_frame(column):.3g}</b></td>"
+        seconds = f"<td><b>{comparison.time(column)}</b></td>"
         rows += f'<tr><th scope="row"><i class="swatch c{k % 8}"></i>{escape(column)}</th>{seconds}{cells}</tr>'
     time_head = '<th scope="col">Time <small>s/frame</small><small class="way">median</small></th>'
     return f"<table><thead><tr><th></th>{time_head}{heads}</tr></thead><tbody>{rows}</tbody></table>"

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, tee
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 from workbench.comparison.comparison import Comparison
 from workbench.comparison.machine import machine, versions
 from workbench.comparison.store import INPUT, REFERENCE, Store, as_unit
-from workbench.comparison.upscalers import PipelineUpscaler, Upscaler, name_settings, unit, upscaler
+from workbench.comparison.upscalers import PipelineUpscaler, Recorded, Upscaler, name_settings, unit, upscaler
 from workbench.errors import InputError, SettingsError
 from workbench.metrics import Metric, choose, estimate_motion
 from workbench.models.models import SCALE
@@ -43,8 +44,8 @@ def compare(
 
     ``clip``, ``reference``: anything ``open_clip`` takes; the reference has frames four times as large. ``metrics``:
     names from ``workbench.metrics.METRICS``; None takes a usual few. ``against``: ``bicubic``, ``lanczos``, files of
-    single-image models, or ``Upscaler`` s. ``resume``: a folder that keeps everything, to go on after a break and to
-    report from later. ``on_frame``: called with the number of frames done.
+    single-image models, videos that others made of the clip, or ``Upscaler`` s. ``resume``: a folder that keeps
+    everything, to go on after a break and to report from later. ``on_frame``: called with the number of frames done.
 
     Differences are to the first of ``settings`` (to the first of ``against`` when ``pipe`` is None). All metrics see
     8-bit pictures, as a person would save them. Frames are streamed; pictures lie on disk until the comparison is gone.
@@ -55,6 +56,9 @@ def compare(
     truth = None if reference is None else open_clip(reference)
     chosen = _metrics(metrics, truth)
     _check_reference(clip, truth)
+    for column in columns:
+        if isinstance(column, Recorded):
+            column.check(clip)
     temporary = None
     if resume is None:
         temporary = tempfile.TemporaryDirectory(prefix="comparison-")
@@ -112,7 +116,7 @@ def _measure(
     """One record a frame: ``index``, ``seconds`` by column, ``values`` by column and metric."""
     local = [metric for metric in metrics if metric.scope != "sequence"]
     moving = any("motion" in metric.arguments for metric in local)
-    source = iter(clip[done:])
+    source = (replace(frame, index=place) for place, frame in enumerate(clip[done:], start=done))
     first = next(source, None)
     if first is None:
         return
@@ -137,7 +141,8 @@ def _measure(
         for place, (column, lane) in enumerate(zip(columns, lanes, strict=True)):
             start = time.perf_counter()
             output = next(lane, None)
-            record["seconds"][column.name] = time.perf_counter() - start
+            known_time = not isinstance(column, Recorded)
+            record["seconds"][column.name] = time.perf_counter() - start if known_time else float("nan")
             if isinstance(output, Output):
                 store.save_state(place, output.state)
                 record["states"].append(place)

@@ -1,4 +1,4 @@
-"""What can stand in a comparison: interpolation, the pipeline under any settings, and single-image models of others."""
+"""What can stand in a comparison: interpolation, the pipeline, single-image models, and videos made elsewhere."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from PIL import Image
 from torch import Tensor
 
 from workbench.devices import resolve_device
-from workbench.errors import ModelError, SettingsError
+from workbench.errors import InputError, ModelError, SettingsError
 from workbench.models.models import SCALE
 from workbench.pipeline.frames import FULL_RANGE
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
 from workbench.types import Frame, Output
+from workbench.video import Clip, open_clip
+from workbench.video.folders import VIDEO_SUFFIXES
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
 MODEL_SUFFIXES = (".safetensors", ".pth", ".ckpt")  # read by safetensors, or by spandrel's restricted unpickler
@@ -30,7 +32,8 @@ class Upscaler(Protocol):
     """Anything that makes frames four times as large.
 
     ``upscale`` yields one picture a frame, in order: an ``Output``, whose state lets a comparison go on after a break,
-    or a plain (3, 4h, 4w) tensor in [0, 1] when it needs no memory of earlier frames.
+    or a plain (3, 4h, 4w) tensor in [0, 1] when it needs no memory of earlier frames. The frames' ``index`` counts from
+    the first of the comparison, also after a break.
     """
 
     @property
@@ -106,17 +109,60 @@ class ImageModel:
             yield self.model(unit(frame.image)[None].to(self.device))[0].float().clamp(0, 1).cpu()
 
 
+class Recorded:
+    """A video or folder of frames that something else has made of the same clip: it is played, nothing is computed.
+
+    ``source``: anything ``open_clip`` takes, four times as large as the clip, with its frames in step from the first;
+    what follows the clip's last frame is left out. Its time is not known: ``seconds`` are nan.
+    """
+
+    def __init__(self, source: Any, name: str | None = None) -> None:
+        self.clip = open_clip(source)
+        self.name = self.clip.info.name if name is None else name
+        self.about: dict[str, Any] = {
+            "kind": "recording",
+            "file": self.clip.info.name,
+            "format": self.clip.info.format,
+            "time": "not known, it was made elsewhere",
+        }
+
+    def check(self, clip: Clip) -> None:
+        """Raises InputError unless this can be a recording of ``clip``, as far as is known before it is played."""
+        wanted = (clip.width * SCALE, clip.height * SCALE)
+        if self.clip.size != wanted:
+            sizes = [f"{width}x{height}" for width, height in (wanted, self.clip.size)]
+            raise InputError(f"{self.name} must be {SCALE} times as large as the clip, {sizes[0]}; it is {sizes[1]}.")
+        if clip.info.length is not None and self.clip.info.length is not None and len(self.clip) < len(clip):
+            raise InputError(
+                f"{self.name} has {len(self.clip)} frames, the clip has {len(clip)}; "
+                f"compare the first {len(self.clip)} only, or check that both begin with the same frame."
+            )
+
+    def upscale(self, frames: Iterable[Frame], state: State | None = None) -> Iterator[Tensor]:
+        recording: Iterator[Frame] | None = None
+        for frame in frames:
+            recording = iter(self.clip[frame.index :]) if recording is None else recording
+            picture = next(recording, None)
+            if picture is None:
+                raise InputError(
+                    f"{self.name} ends after {frame.index} frames, before the clip does; cut the clip there."
+                )
+            yield unit(picture.image)
+
+
 def upscaler(source: str | os.PathLike[str] | Upscaler, *, device: str | torch.device = "auto") -> Upscaler:
-    """``bicubic``, ``lanczos``, the path of an image model, or an upscaler as it is."""
+    """``bicubic``, ``lanczos``, the path of an image model or of a video made elsewhere, or an upscaler as it is."""
     if not isinstance(source, (str, os.PathLike)):
         return source
     if str(source) in FILTERS:
         return Interpolation(str(source))
     if Path(source).suffix.lower() in MODEL_SUFFIXES:
         return ImageModel(source, device=device)
+    if Path(source).suffix.lower() in VIDEO_SUFFIXES or Path(source).is_dir():
+        return Recorded(source)
     raise SettingsError(
-        f"nothing to compare against under {str(source)!r}: give {', '.join(FILTERS)}, "
-        f"or the file of a single-image model ({', '.join(MODEL_SUFFIXES)})."
+        f"nothing to compare against under {str(source)!r}: give {', '.join(FILTERS)}, the file of a single-image "
+        f"model ({', '.join(MODEL_SUFFIXES)}), or a video or folder of frames made of the same clip."
     )
 
 
