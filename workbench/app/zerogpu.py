@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from importlib.util import find_spec
-from typing import ParamSpec
+from typing import TypeVar
 
-P = ParamSpec("P")
+T = TypeVar("T")
 
-SHORTEST, LONGEST = 30, 300  # seconds; a longer job ends with its slot, and is resumed in the next
+SHORTEST, LONGEST = 30, 300  # seconds; a job that needs longer is cut off, and goes on from there when resumed
 MARGIN = 1.5  # an estimate is no promise
 
 
-def on_gpu(work: Callable[P, None], seconds: Callable[P, float]) -> Callable[P, None]:
-    """``work`` under ``spaces.GPU``, for about ``seconds(*arguments)``, where the package ``spaces`` is; else itself."""
+def on_gpu(work: Callable[[T], None], seconds: Callable[[T], float]) -> Callable[[T], None]:
+    """``work`` under ``spaces.GPU``, for about ``seconds(task)``, where the package ``spaces`` is; else itself."""
     if find_spec("spaces") is None:
         return work
-    import spaces
 
-    def slot(*args: P.args, **kwargs: P.kwargs) -> int:
-        return duration(seconds(*args, **kwargs))
+    @wraps(work)
+    def slotted(task: T) -> None:
+        work(task)
 
-    return spaces.GPU(duration=slot)(wraps(work)(lambda *args, **kwargs: work(*args, **kwargs)))
+    return import_module("spaces").GPU(duration=lambda task: duration(seconds(task)))(slotted)
 
 
 def duration(seconds: float) -> int:

@@ -55,7 +55,7 @@ def inside(task: Task) -> None:
         seconds.append(sum(out.seconds.values()))
         figures = draw(trace, out, task.public)
         shown = task.show(out.image, bicubic(frame.image), last=out.index + 1 == len(clip))
-        first = {name: out.index for name in figures} | task.status.result.get("first", {})
+        first = dict.fromkeys(figures, out.index) | task.status.result.get("first", {})
         task.advance(
             out.index + 1,
             result={
