@@ -5,10 +5,17 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-EMPTY_CLIP = (
-    '<div class="clip-card empty"><div class="clip-picture" aria-hidden="true"><span>▶</span></div>'
-    "<p><strong>Your clip</strong><small>Drop a video, an image or a few frames below, or pick a sample.</small></p></div>"
-)
+
+
+def _no_clip(title: str, words: str) -> str:
+    return (
+        '<div class="clip-card empty"><div class="clip-picture" aria-hidden="true"><span>▶</span></div>'
+        f"<p><strong>{title}</strong><small>{words}</small></p></div>"
+    )
+
+
+EMPTY_CLIP = _no_clip("Your clip", "Drop a video, an image or a few frames below, or pick a sample.")
+LOOKING = _no_clip("Looking at it …", "Its size, length and sound are read, nothing more.")
 
 
 def text(words: object) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +66,20 @@ def clip_panel(service: Service) -> ClipPanel:
             elem_id="camera",
         )
 
-    def take(paths: Sequence[str] | str | None) -> tuple[Any, ...]:
+    def take(paths: Sequence[str] | str | None) -> Iterator[tuple[Any, ...]]:
         if not paths:
-            return (gr.skip(), gr.skip(), gr.skip())
+            return
+        yield gr.skip(), boxes.LOOKING, ""
         try:
             new = taken(service, [paths] if isinstance(paths, str) else paths)
         except WorkbenchError as error:
-            return (gr.skip(), gr.skip(), boxes.error(error))
-        return (new, card(new), "")
+            yield None, boxes.EMPTY_CLIP, boxes.error(error)
+        else:
+            yield new, card(new), ""
 
     outputs = [clip, shown, said]
     upload.upload(take, upload, outputs, **PRIVATE).then(lambda: None, None, upload, **PRIVATE)
     camera.stop_recording(take, camera, outputs, **PRIVATE)
     for name, button in picks.items():
-        button.click(lambda path=str(known[name]): take(path), None, outputs, **PRIVATE)
+        button.click(partial(take, str(known[name])), None, outputs, **PRIVATE)
     return ClipPanel(clip, shown, said)

@@ -27,9 +27,7 @@ AGAINST = [
 
 def compare_tab(asked: Asked, effects: Mapping[str, str]) -> gr.HTML:
     """Builds the tab -> its job view."""
-    with gr.Row(elem_classes="actions", equal_height=True):
-        against = gr.Radio(AGAINST, value="bicubic", label="Set your settings against", elem_id="against")
-        frames = gr.Number(24, label="First frames only", minimum=1, precision=0, min_width=130, scale=0, elem_id="compare-frames")
+    against = gr.Radio(AGAINST, value="bicubic", label="Set your settings against", elem_id="against")
     truth = gr.Checkbox(
         False,
         label="This clip is the high-resolution original: make the small one from it",
@@ -40,7 +38,9 @@ def compare_tab(asked: Asked, effects: Mapping[str, str]) -> gr.HTML:
         form = settings_form(effects, name="other")
     with gr.Column(visible=False, elem_id="other-video") as other_video:
         second = gr.File(file_types=SUFFIXES, label="Second video: four times as wide and high as the clip", height=118, elem_id="second-upload")
-    start = gr.Button("Compare", variant="primary", elem_id="compare", elem_classes="start")
+    with gr.Row(elem_classes="actions"):
+        start = gr.Button("Compare", variant="primary", size="md", min_width=130, scale=0, elem_id="compare")
+        frames = gr.Number(24, label="First frames only", minimum=0, precision=0, min_width=150, scale=0, elem_id="compare-frames")
     message = gr.HTML("", elem_id="compare-said", apply_default_css=False)
     view = gr.HTML(boxes.job("compare"), elem_id="compare-job", apply_default_css=False)
     count = len(asked.inputs)

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from workbench.app.request import DTYPES
-from workbench.app.service import Service
+from workbench.app.service import Options
 from workbench.pipeline.controls import Control, controls, groups
 from workbench.pipeline.settings import Settings
 
@@ -45,9 +45,8 @@ def settings_form(effects: Mapping[str, str], *, name: str, open_groups: Sequenc
     return Form([made[control.name] for control in controls()])
 
 
-def machine_form(service: Service) -> list[Component]:
+def machine_form(options: Options) -> list[Component]:
     """Model, device and precision, in the order of ``MACHINE``."""
-    options = service.options
     with gr.Accordion("Device and model", open=False, elem_classes="settings-group"):
         model = gr.Dropdown(
             [(known or EMBEDDED, known) for known in options.models],
@@ -58,7 +57,7 @@ def machine_form(service: Service) -> list[Component]:
             elem_id="model",
         )
         device = gr.Dropdown(
-            [("auto: the fastest here", "auto"), *((d["label"], d["name"]) for d in service.devices())],
+            device_choices(options.device),
             value=options.device,
             label="Device",
             info="One job at a time on each; the others wait in its queue",
@@ -72,6 +71,25 @@ def machine_form(service: Service) -> list[Component]:
             elem_id="dtype",
         )
     return [model, device, dtype]
+
+
+def device_choices(*names: str, found: Sequence[Mapping[str, Any]] = ()) -> list[tuple[str, str]]:
+    """``names``: kept whatever was found; ``found``: what ``Service.devices`` says, which is not known at once."""
+    labels = {**{name: name for name in names}, "auto": "auto: the fastest here"}
+    labels |= {device["name"]: device["label"] for device in found}
+    return [(label, name) for name, label in labels.items()]
+
+
+def output_form() -> tuple[gr.Checkbox, gr.Number]:
+    """Whether to keep every bit, and how many frames (0: all)."""
+    with gr.Accordion("Output", open=False, elem_classes="settings-group"):
+        lossless = gr.Checkbox(
+            False, label="Lossless", info="FFV1 in .mkv: large, every pixel as it was made; else H.264 in .mp4", elem_id="lossless"
+        )
+        frames = gr.Number(
+            0, label="First frames only", info="0 takes the whole clip", minimum=0, precision=0, elem_id="frames"
+        )
+    return lossless, frames
 
 
 MACHINE = ("model", "device", "dtype")

@@ -15,9 +15,9 @@ MOST = 8  # frames that are recorded at most
 
 def inside_tab(asked: Asked) -> gr.HTML:
     """Builds the tab -> its job view."""
-    with gr.Row(elem_classes="actions", equal_height=True):
-        start = gr.Button("Record", variant="primary", min_width=140, scale=0, elem_id="inside")
-        frames = gr.Slider(1, MOST, value=4, step=1, label="Frames", buttons=[], min_width=220, scale=0, elem_id="inside-frames")
+    with gr.Row(elem_classes="actions"):
+        start = gr.Button("Record", variant="primary", size="md", min_width=130, scale=0, elem_id="inside")
+        frames = gr.Slider(1, MOST, value=4, step=1, label="Frames", buttons=[], min_width=260, scale=0, elem_id="inside-frames")
     message = gr.HTML("", elem_id="inside-said", apply_default_css=False)
     view = gr.HTML(boxes.job("inside"), elem_id="inside-job", apply_default_css=False)
 

@@ -59,6 +59,7 @@ def theme() -> gr.themes.Base:
         border_color_primary_dark="#2a2f38",
         input_background_fill="#ffffff",
         input_background_fill_dark="#101216",
+        input_border_width="1px",
         input_border_color="#d5d7d3",
         input_border_color_dark="#343a45",
         button_primary_background_fill="#1f5fd0",

@@ -10,15 +10,17 @@ from workbench.app.page import boxes
 from workbench.app.page.asked import Asked
 from workbench.app.page.events import PRIVATE, said
 
+ABOUT = (
+    '<p class="plan">Seconds per stage of one frame with the model and settings on the left, and what fewer steps and the '
+    "slicing switches change.</p>"
+)
+
 
 def machine_tab(asked: Asked) -> gr.HTML:
     """Builds the tab -> its job view."""
-    gr.HTML(
-        '<p class="hint">Measures seconds per stage of one frame with the model and settings on the left, and what fewer '
-        "steps and the slicing switches change.</p>",
-        apply_default_css=False,
-    )
-    start = gr.Button("Measure here", variant="primary", elem_id="measure", elem_classes="start")
+    with gr.Row(elem_classes="actions"):
+        start = gr.Button("Measure here", variant="primary", size="md", min_width=150, scale=0, elem_id="measure")
+        gr.HTML(ABOUT, apply_default_css=False, min_width=260, scale=1)
     message = gr.HTML("", elem_id="devices-said", apply_default_css=False)
     view = gr.HTML(boxes.job("devices"), elem_id="devices-job", apply_default_css=False)
 

@@ -13,7 +13,7 @@ from workbench.app.page.asked import Asked, size_of
 from workbench.app.page.clip import card, clip_of, clip_panel
 from workbench.app.page.compare_tab import compare_tab
 from workbench.app.page.events import PRIVATE
-from workbench.app.page.form import machine_form, settings_form
+from workbench.app.page.form import MACHINE, device_choices, machine_form, output_form, settings_form
 from workbench.app.page.inside_tab import inside_tab
 from workbench.app.page.machine_tab import machine_tab
 from workbench.app.page.upscale_tab import upscale_tab
@@ -39,10 +39,11 @@ def build(service: Service, effects: Mapping[str, str] | None = None) -> gr.Bloc
             with gr.Column(scale=1, min_width=320, elem_id="side"):
                 panel = clip_panel(service)
                 form = settings_form(measured, name="setting", open_groups=("quality",))
-                asked = Asked(service, panel.clip, form, machine_form(service))
+                asked = Asked(service, panel.clip, form, machine_form(service.options))
+                output = output_form()
             with gr.Column(scale=3, min_width=320, elem_id="main"), gr.Tabs(selected="upscale", elem_id="tabs") as tabs:
                 with gr.Tab("Upscale", id="upscale"):
-                    upscale = upscale_tab(asked)
+                    upscale = upscale_tab(asked, *output)
                 with gr.Tab("Compare", id="compare"):
                     compare = compare_tab(asked, measured)
                 with gr.Tab("Inside", id="inside"):
@@ -67,7 +68,16 @@ def build(service: Service, effects: Mapping[str, str] | None = None) -> gr.Bloc
                 return [boxes.error(error), *nothing[1:]]
             return nothing
 
-        page.load(arrive, None, outputs, **PRIVATE)
+        def found(chosen: str) -> Any:
+            """The devices are known once the planner has started; the page does not wait for that."""
+            try:
+                return gr.update(choices=device_choices(chosen, found=service.devices()))
+            except WorkbenchError as error:
+                gr.Warning(str(error))
+                return gr.skip()
+
+        device = asked.machine[MACHINE.index("device")]
+        page.load(arrive, None, outputs, **PRIVATE).then(found, device, device, **PRIVATE)
     return page
 
 
@@ -87,5 +97,6 @@ def _job_again(service: Service, token: str, shown: Any) -> list[Any]:
     if size and request.truth:
         size = (size[0] // 4, size[1] // 4)
     views = [boxes.job(kind, token, size) if kind == request.kind else gr.skip() for kind in KINDS]
-    machine = [gr.update(value=value) for value in (request.model, request.device, request.dtype)]
+    choices = {"device": device_choices(request.device)}  # before all are known
+    machine = [gr.update(value=getattr(request, name), **({"choices": choices[name]} if name in choices else {})) for name in MACHINE]
     return [message, gr.Tabs(selected=request.kind), clip, card(clip), *views, *shown(request.settings), *machine]

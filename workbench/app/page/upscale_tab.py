@@ -17,18 +17,12 @@ PREVIEW = 8  # frames
 ASK = '<p class="plan">Choose a clip, and this line says how long it takes and how much memory it needs here.</p>'
 
 
-def upscale_tab(asked: Asked) -> gr.HTML:
-    """Builds the tab -> its job view."""
-    with gr.Row(elem_classes="actions", equal_height=True):
-        start = gr.Button("Upscale", variant="primary", min_width=140, scale=0, elem_id="upscale")
-        preview = gr.Button(f"Preview {PREVIEW} frames", min_width=160, scale=0, elem_id="preview")
-        lossless = gr.Checkbox(
-            False, label="Lossless (FFV1 in .mkv)", container=False, min_width=180, scale=0, elem_id="lossless"
-        )
-        frames = gr.Number(
-            None, label="First frames only", placeholder="all", minimum=1, precision=0, min_width=130, scale=0, elem_id="frames"
-        )
-    foreseen = gr.HTML(ASK, elem_id="plan", elem_classes="plan-line", apply_default_css=False)
+def upscale_tab(asked: Asked, lossless: gr.Checkbox, frames: gr.Number) -> gr.HTML:
+    """Builds the tab -> its job view. ``frames``: only the first so many, 0 for all."""
+    with gr.Row(elem_classes="actions"):
+        start = gr.Button("Upscale", variant="primary", size="md", min_width=130, scale=0, elem_id="upscale")
+        preview = gr.Button(f"Preview {PREVIEW} frames", size="md", min_width=170, scale=0, elem_id="preview")
+        foreseen = gr.HTML(ASK, elem_id="plan", apply_default_css=False, min_width=260, scale=1)
     instead = gr.State(None)
     fitting = gr.Button("", variant="secondary", visible=False, elem_id="use-fitting")
     message = gr.HTML("", elem_id="upscale-said", apply_default_css=False)
