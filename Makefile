@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/workbench upscale samples/forest-320x180.mp4 --frames 0:24 -o outputs/forest_x4.mp4 --overwrite
 
 test: $(VENV)/.installed-test browser
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -26,8 +26,8 @@ class Limits:
                 f"Cut the clip shorter, or encode it smaller."
             )
 
-    def check_clip(self, probe: dict[str, Any], frames: int | None = None) -> None:
-        """Raises LimitError for a probed clip of which the first ``frames`` (None: all) are asked for."""
+    def check_frame(self, probe: dict[str, Any]) -> None:
+        """Raises LimitError for a probed clip whose pictures are too large."""
         width, height = probe["width"], probe["height"]
         if width * height > self.pixels:
             side = int(self.pixels**0.5)
@@ -35,6 +35,10 @@ class Limits:
                 f"the clip is {width}x{height}, and this server takes frames of up to {self.pixels} pixels "
                 f"({side}x{side}). Scale it down first: the result is four times as wide and as high."
             )
+
+    def check_clip(self, probe: dict[str, Any], frames: int | None = None) -> None:
+        """Raises LimitError for a probed clip of which the first ``frames`` (None: all) are asked for."""
+        self.check_frame(probe)
         count = probe.get("frames")
         if count is not None and frames is not None:
             count = min(count, frames)

@@ -12,11 +12,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from workbench import errors
 from workbench.errors import InputError, WorkbenchError
 
 START_TIMEOUT = 120.0  # seconds; importing torch on a busy machine
+PACKAGE = Path(errors.__file__).parent.parent  # children find the same workbench, installed or not, wherever they run
 
 
 class ChildEnded(WorkbenchError):  # noqa: N818 (a state to report, not a fault)
@@ -32,6 +35,8 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join(filter(None, (str(PACKAGE), os.environ.get("PYTHONPATH"))))},
             start_new_session=True,
         )
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -95,13 +100,14 @@ class Child:
 class Answering:
     """A long-lived child that answers questions one after another, started again where it ended.
 
-    It reads ``{"ask": WORD, ...}`` a line, and prints ``{"answer": ...}`` or ``{"error": MESSAGE}`` a line.
+    It reads ``{"do": WORD, ...}`` a line, and prints ``{"ok": ...}`` or ``{"error": MESSAGE, "kind": CLASS}`` a line.
     """
 
     def __init__(self, start: Callable[[], Child]) -> None:
         self._start = start
         self._lock = threading.Lock()
         self._child: Child | None = None
+        self._importing = True
         self._closed = False
 
     def warm(self) -> None:
@@ -110,21 +116,21 @@ class Answering:
             self._ready()
 
     def ask(self, word: str, *, timeout: float, **question: Any) -> Any:
-        """The answer. Raises InputError with the child's message, or when it ended or took too long over this."""
+        """The answer. Raises the error it answers with, and InputError when it ended or took too long over this."""
         with self._lock:
-            child, fresh = self._ready()
+            child = self._ready()
             try:
-                child.tell({"ask": word, **question})
-                said = child.hear(timeout + (START_TIMEOUT if fresh else 0))
-            except ChildEnded as error:
+                child.tell({"do": word, **question})
+                said = child.hear(timeout + (START_TIMEOUT if self._importing else 0))
+                self._importing = False
+            except (ChildEnded, TimeoutError) as error:
                 child.kill()
-                raise InputError(f"the process that looked at it broke down: {error}. The file may be damaged.") from None
-            except TimeoutError as error:
-                child.kill()
-                raise InputError(f"looking at it was given up: {error}. The file may be damaged.") from None
+                raise InputError(
+                    f"it could not be looked at: {error}. The file may be damaged: encode it anew, and try again."
+                ) from None
         if "error" in said:
-            raise InputError(said["error"])
-        return said["answer"]
+            raise getattr(errors, said["kind"], InputError)(said["error"])
+        return said["ok"]
 
     def close(self) -> None:
         self._closed = True
@@ -132,14 +138,12 @@ class Answering:
         if child is not None:
             child.kill()
 
-    def _ready(self) -> tuple[Child, bool]:
-        """The child, and whether it may still be importing."""
+    def _ready(self) -> Child:
         if self._closed:
             raise InputError("the server is ending; try again in a moment.")
-        if self._child is not None and self._child.alive:
-            return self._child, False
-        self._child = self._start()
-        return self._child, True
+        if self._child is None or not self._child.alive:
+            self._child, self._importing = self._start(), True
+        return self._child
 
 
 def when_orphaned(then: Callable[[], object]) -> None:

@@ -17,10 +17,11 @@ RESUMABLE = ("stopped", "interrupted", "failed")
 class Status:
     """``state``: ``waiting`` in the queue, ``running``, or how it ended: ``interrupted`` is by the server's own end.
 
-    ``position``: how many jobs must end before this one can start (from 1 on); None when it does not wait. ``done`` of ``total`` frames (None: not known yet). ``seconds_per_frame``, ``seconds_left``: as
-    measured so far. ``message``: what it does now; ``error``: why it failed. ``files``: label -> name in the job's
-    public folder. ``live``: index of the newest frame in live.png and live-bicubic.png. ``result``: what a kind has
-    to say beyond files. ``settings``: Settings.to_dict() of what was asked. ``created``, ``updated``: as time.time().
+    ``position``: how many jobs must end before this one can start; None when it does not wait. ``done`` of ``total``
+    frames (None: not known yet). ``seconds_per_frame``, ``seconds_left``: as measured so far. ``message``: what it does
+    now; ``error``: why it failed. ``files``: label -> name in the job's public folder. ``live``: index of the newest
+    frame in live.png and live-bicubic.png. ``result``: what a kind has to say beyond files. ``settings``:
+    Settings.to_dict() of what was asked. ``created``, ``updated``: as time.time().
     """
 
     state: State = "waiting"

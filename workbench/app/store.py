@@ -1,7 +1,7 @@
 """The folders of uploads and jobs. No name that a person gave ever becomes part of a path.
 
-    materials/TOKEN/{source.EXT or source/000000.EXT ..., material.json}
-    jobs/TOKEN/{request.json, status.json, lock, stop, log, public/...}
+materials/TOKEN/{source.EXT or source/000000.EXT ..., material.json}
+jobs/TOKEN/{request.json, status.json, lock, stop, log, public/...}
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.app.errors import NotFound, RequestError
 from workbench.app.request import Request, check_token
 from workbench.app.status import Status
 
-IMAGES = frozenset(".png .jpg .jpeg .webp .tif .tiff .bmp".split())
-VIDEOS = frozenset(
-    ".3gp .avi .flv .gif .ivf .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .nut .ogv .ts .webm .wmv .y4m".split()
-)
+_VIDEO = "3gp avi flv gif ivf m2ts m4v mkv mov mp4 mpeg mpg mts mxf nut ogv ts webm wmv y4m"
+_IMAGE = "png jpg jpeg webp tif tiff bmp"  # as workbench.video has them, which this process does not load
+VIDEOS, IMAGES = (frozenset("." + word for word in words.split()) for words in (_VIDEO, _IMAGE))
 PUBLIC_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
 
@@ -88,8 +88,20 @@ class Store:
         try:
             about = json.loads((folder / "material.json").read_text(encoding="utf-8"))
         except OSError:
-            raise NotFound("that upload is not here any more: uploads are deleted after a while. Upload again.") from None
+            raise NotFound(
+                "that upload is not here any more: uploads are deleted after a while. Upload again."
+            ) from None
         return Material(**{**about, "path": folder / about["path"]})
+
+    def facts(self, token: str) -> dict[str, Any] | None:
+        """What was found out about an upload, if it was looked at."""
+        try:
+            return json.loads((self._materials / check_token(token) / "probe.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def remember(self, token: str, facts: dict[str, Any]) -> None:
+        _write(self._materials / check_token(token) / "probe.json", facts)
 
     # jobs
 
@@ -130,6 +142,23 @@ class Store:
             raise NotFound("this job has no such file.")
         return path
 
+    def remove_job(self, token: str) -> None:
+        shutil.rmtree(self.folder(token))
+
+    def restarts(self, token: str, *, add: bool) -> int:
+        """How many servers ended while this job ran; ``add``: one more did."""
+        file = self.folder(token) / "restarts"
+        count = int(file.read_text(encoding="ascii")) if file.is_file() else 0
+        if add:
+            count += 1
+            file.write_text(str(count), encoding="ascii")
+        return count
+
+    def forget_past(self, token: str) -> None:
+        """A person wants the job to go on: it was not asked to stop, and its servers' ends do not count any more."""
+        for name in ("stop", "restarts"):
+            (self.folder(token) / name).unlink(missing_ok=True)
+
     def stop_flag(self, token: str) -> Path:
         """The worker ends after its frame while this file is there."""
         return self.folder(token) / "stop"
@@ -145,7 +174,7 @@ class Store:
         return [token for token in self.jobs() if self.status(token).state in ("waiting", "running", "interrupted")]
 
     def sweep(self, keep_seconds: float) -> int:
-        """Deletes jobs that ended, and uploads that no job needs, so long ago -> how many. Never one that runs or waits."""
+        """Deletes jobs that ended, and uploads that no job needs, so long ago -> how many; never one that runs."""
         before = time.time() - keep_seconds
         gone, needed = 0, set()
         for token in list(self.jobs()):
