@@ -60,10 +60,11 @@ def _control(known: Field[Any]) -> Control:
 
 
 def _kind(default: Any) -> Kind:
-    for of, kind in ((bool, "switch"), (int, "whole"), (float, "scale")):  # a bool is an int too
-        if isinstance(default, of):
-            return kind
-    return "choice"
+    if isinstance(default, bool):  # which is an int too
+        return "switch"
+    if isinstance(default, int):
+        return "whole"
+    return "scale" if isinstance(default, float) else "choice"
 
 
 def _label(name: str) -> str:

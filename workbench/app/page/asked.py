@@ -17,9 +17,10 @@ from workbench.app.service import Service
 
 @dataclass(frozen=True)
 class Asked:
-    """The components that every kind of job reads: the clip, the settings, the machine."""
+    """The components that every kind of job reads: the clip, the settings, the machine. ``tab``: the open one."""
 
     service: Service
+    tab: gr.State
     clip: gr.State
     form: Form
     machine: list[Component]
@@ -35,9 +36,18 @@ class Asked:
             raise RequestError("Choose a clip first: drop one on the left, or pick a sample.")
         chosen = dict(zip(MACHINE, machine, strict=True))
         return Request(
-            kind=kind, source=clip["token"] if clip else None, settings=settings_from(settings), **chosen, **more
+            kind=kind,
+            source=clip["token"] if clip and kind != "devices" else None,
+            settings=settings_from(settings),
+            **chosen,
+            **more,
         )
 
 
 def size_of(clip: dict[str, Any] | None) -> tuple[int, int] | None:
     return (clip["width"], clip["height"]) if clip else None
+
+
+def quarter(size: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Of the clip that is made from an original."""
+    return (size[0] // 4, size[1] // 4) if size else None

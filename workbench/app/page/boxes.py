@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 
-
 def _no_clip(title: str, words: str) -> str:
     return (
         '<div class="clip-card empty"><div class="clip-picture" aria-hidden="true"><span>▶</span></div>'

@@ -36,7 +36,7 @@ def settings_from(values: Sequence[Any]) -> Settings:
 
 
 def settings_form(effects: Mapping[str, str], *, name: str, open_groups: Sequence[str] = ()) -> Form:
-    """One accordion per group. ``effects``: setting -> one line of what it was measured to do. ``name``: for element ids."""
+    """One accordion per group. ``effects``: setting -> one line of what it was measured to do. ``name``: begins ids."""
     made: dict[str, Component] = {}
     for group, members in groups().items():
         with gr.Accordion(group.capitalize(), open=group in open_groups, elem_classes="settings-group"):
@@ -84,7 +84,10 @@ def output_form() -> tuple[gr.Checkbox, gr.Number]:
     """Whether to keep every bit, and how many frames (0: all)."""
     with gr.Accordion("Output", open=False, elem_classes="settings-group"):
         lossless = gr.Checkbox(
-            False, label="Lossless", info="FFV1 in .mkv: large, every pixel as it was made; else H.264 in .mp4", elem_id="lossless"
+            False,
+            label="Lossless",
+            info="FFV1 in .mkv: large, every pixel as it was made; else H.264 in .mp4",
+            elem_id="lossless",
         )
         frames = gr.Number(
             0, label="First frames only", info="0 takes the whole clip", minimum=0, precision=0, elem_id="frames"

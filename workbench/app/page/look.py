@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-import gradio as gr
+from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
 SCRIPTS = (
@@ -17,8 +17,34 @@ SCRIPTS = (
 )
 WORDS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
-BLUE = colors.Color("#eef4ff", "#dbe7ff", "#bcd3ff", "#9cc1ff", "#7fb0ff", "#3f7fe8", "#1f5fd0", "#194fae", "#143f8b", "#102f68", "#0b2350", name="workbench")
-GREY = colors.Color("#f6f6f4", "#eeefec", "#e2e3e0", "#c9cbc9", "#9aa2b1", "#6f7684", "#5b616e", "#3a404b", "#2a2f38", "#181b21", "#101216", name="workbench_grey")
+BLUE = colors.Color(
+    "#eef4ff",
+    "#dbe7ff",
+    "#bcd3ff",
+    "#9cc1ff",
+    "#7fb0ff",
+    "#3f7fe8",
+    "#1f5fd0",
+    "#194fae",
+    "#143f8b",
+    "#102f68",
+    "#0b2350",
+    name="workbench",
+)
+GREY = colors.Color(
+    "#f6f6f4",
+    "#eeefec",
+    "#e2e3e0",
+    "#c9cbc9",
+    "#9aa2b1",
+    "#6f7684",
+    "#5b616e",
+    "#3a404b",
+    "#2a2f38",
+    "#181b21",
+    "#101216",
+    name="workbench_grey",
+)
 
 
 def head() -> str:
@@ -31,9 +57,9 @@ def css() -> str:
     return files("workbench").joinpath("app/assets/page.css").read_text(encoding="utf-8")
 
 
-def theme() -> gr.themes.Base:
+def theme() -> Base:
     """Calm: the system's own typeface, one blue, hairlines instead of shadows. Light and dark."""
-    base = gr.themes.Base(
+    base = Base(
         primary_hue=BLUE, secondary_hue=BLUE, neutral_hue=GREY, font=WORDS, font_mono=MONO, radius_size=sizes.radius_md
     )
     return base.set(
