@@ -45,6 +45,7 @@ class JobView extends HTMLElement {
     clearTimeout(this.timer);
     this.watched = this.token;
     this.drawn = this.shown = null;
+    delete this.dataset.state;
     this.$result.replaceChildren();
     this.$error.hidden = true;
     this.$head.hidden = !this.token;

@@ -52,7 +52,7 @@ const RESULTS = {
     const parts = [];
     if (result.machine) parts.push(make("h3", {}, "This machine"), make("p", { className: "soft" }, typeof result.machine === "string" ? result.machine : facts(result.machine)));
     if (result.stages) parts.push(make("h3", {}, "Seconds of one frame, by stage"), bars(result.stages));
-    if (result.measured?.length) parts.push(make("h3", {}, "Measured here"), table(result.measured));
+    if (result.measured?.length) parts.push(make("h3", {}, "Measured here"), measuredTable(result));
     if (result.published?.length)
       parts.push(make("h3", {}, "Published by others"), make("p", { className: "soft" }, "Not measured here: what others wrote about the published model on other machines."), table(result.published));
     if (files.figure) parts.push(picture(view.url(files.figure), "Time per stage"));
@@ -145,9 +145,19 @@ function shownValue(value) {
   return typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(4))) : String(value);
 }
 
+function measuredTable({ measured, size, device, dtype }) {
+  const rows = [["settings", "s/frame", "first frame, s", "peak memory", "time ÷ plain loop", "Gflop/frame"]];
+  for (const row of measured)
+    rows.push([row.name, row.seconds_per_frame, row.first_frame, mebibytes(row.memory_bytes), row.ratio_to_plain, row.gflop]);
+  const about = size ? `Frames of ${size[1]}×${size[0]} → ${4 * size[1]}×${4 * size[0]} on ${device}, ${dtype}; the median of a few. The plain loop is diffusers' own classes called one by one.` : "";
+  return make("div", {}, table(rows), ...paragraph(about));
+}
+
+function mebibytes(bytes) { return bytes ? `${(bytes / 2 ** 20).toFixed(0)} MiB` : null; }
+
 function costs({ names, seconds_per_frame: time, memory = {} }) {
-  const rows = [["", "seconds a frame", "peak memory"]];
-  for (const side of ["a", "b"]) rows.push([names[side], time[side] ?? null, memory[side] ? `${(memory[side] / 2 ** 20).toFixed(0)} MiB` : null]);
+  const rows = [["", "s/frame", "memory, estimated"]];
+  for (const side of ["a", "b"]) rows.push([names[side], time[side] ?? null, mebibytes(memory[side])]);
   return table(rows);
 }
 
@@ -165,7 +175,7 @@ function bars(stages) {
 // Before there is a job
 
 const EMPTY = {
-  upscale: ["Four times the pixels, frame by frame", "Choose a clip on the left, then press Upscale. Every frame shows here as soon as it is made, beside the bicubic one."],
+  upscale: ["Four times the pixels, frame by frame", "Choose a clip, then press Upscale. Every frame shows here as soon as it is made, beside the bicubic one."],
   compare: ["Two versions, one moving picture", "Choose a clip and what to set it against, then press Compare: two synchronised players under one divider, and the numbers below."],
   inside: ["Watch it think", "Choose a clip, then record a few frames: the latents and the picture at every denoising step, the flow and the warped previous output, what guides and what is fused."],
   devices: ["How fast is this machine?", "Press Measure here: seconds per stage of one frame, and what fewer steps and the slicing switches change, beside figures that others published."],

@@ -33,7 +33,7 @@ class Asked:
         """``values``: those of ``inputs``, in their order. Raises RequestError or SettingsError."""
         clip, settings, machine = values[0], values[1 : 1 + len(self.form.inputs)], values[1 + len(self.form.inputs) :]
         if clip is None and kind != "devices":
-            raise RequestError("Choose a clip first: drop one on the left, or pick a sample.")
+            raise RequestError("Choose a clip first: drop one, or pick a sample.")
         chosen = dict(zip(MACHINE, machine, strict=True))
         return Request(
             kind=kind,

@@ -56,7 +56,7 @@ def clip_panel(service: Service) -> ClipPanel:
     known = samples()
     with gr.Row(elem_classes="samples", visible=bool(known)):
         picks = {name: gr.Button(f"Sample: {name}", size="sm", min_width=80) for name in known}
-    with gr.Accordion("Record with the webcam", open=False, elem_classes="settings-group"):
+    with gr.Accordion("Record with the webcam", open=False, elem_id="webcam", elem_classes="settings-group"):
         camera = gr.Video(
             sources=["webcam"],
             show_label=False,

@@ -15,7 +15,7 @@ from workbench.pipeline.controls import Control, controls, groups
 from workbench.pipeline.settings import Settings
 
 SAFE = 2**53 - 1  # the largest whole number that a browser holds exactly
-EMBEDDED = "embedded (small, trained by this workbench)"
+EMBEDDED = "embedded: small, runs anywhere"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def machine_form(options: Options) -> list[Component]:
             [(known or EMBEDDED, known) for known in options.models],
             value=options.model,
             label="Model",
-            info="The embedded model runs anywhere; published weights want a GPU and are downloaded once",
+            info="The published weights want a GPU and are downloaded once",
             allow_custom_value=options.any_model,
             elem_id="model",
         )

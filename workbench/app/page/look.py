@@ -98,5 +98,7 @@ def theme() -> Base:
         button_secondary_background_fill_dark="#181b21",
         button_secondary_border_color="#d5d7d3",
         button_secondary_border_color_dark="#343a45",
+        button_secondary_background_fill_hover="#eeefec",
+        button_secondary_background_fill_hover_dark="#22262e",
         button_border_width="1px",
     )
