@@ -306,6 +306,8 @@ class Service:
         for token in left:
             try:
                 self._take_up(token)
+            except NotFound:
+                log.warning("job %s was deleted before it could go on", token)
             except (WorkbenchError, OSError) as error:
                 self.store.say(token, state="failed", error=str(error), message="")
 

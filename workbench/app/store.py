@@ -95,8 +95,9 @@ class Store:
 
     def facts(self, token: str) -> dict[str, Any] | None:
         """What was found out about an upload, if it was looked at."""
+        file = self._materials / check_token(token) / "probe.json"
         try:
-            return json.loads((self._materials / check_token(token) / "probe.json").read_text(encoding="utf-8"))
+            return json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
@@ -108,7 +109,8 @@ class Store:
     def add_job(self, request: Request) -> str:
         token = secrets.token_urlsafe(16)
         folder, partial = self._jobs / token, self._jobs / f".{token}"
-        (partial / "public").mkdir(mode=0o700, parents=True)
+        partial.mkdir(mode=0o700)
+        (partial / "public").mkdir()
         (partial / "request.json").write_text(request.to_json(), encoding="utf-8")
         now = time.time()
         status = Status(kind=request.kind, settings=request.settings.to_dict(), created=now, updated=now)
