@@ -226,7 +226,7 @@ def test_inside_leaves_figures_for_every_frame_and_step_and_a_trace(clip, job):
     assert (status.result["frames"], status.result["steps"]) == (2, 2)
     assert (
         set(status.result["figures"])
-        == {"x0", "latent", "flow", "artg", "tpm", "denoising"}
+        == {"x0", "latent", "warped", "flow", "artg", "tpm"}
         == set(status.result["titles"])
     )
     for name, pattern in status.result["figures"].items():
@@ -240,7 +240,7 @@ def test_inside_leaves_figures_for_every_frame_and_step_and_a_trace(clip, job):
 
 def test_inside_without_guidance_has_no_figures_of_it(clip, job):
     status = do(job(clip, "inside", settings=ONE.but(tpm=False, artg=0.0), frames=2))
-    assert set(status.result["figures"]) == {"x0", "latent", "denoising"}
+    assert set(status.result["figures"]) == {"x0", "latent"}
 
 
 def test_inside_takes_a_few_frames_at_most(job, tmp_path):

@@ -8,8 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from torch._subclasses.fake_tensor import FakeTensorMode
+
 from workbench.app.request import Request
-from workbench.app.speed import CALIBRATION_FRAMES, Speed, Speeds, tiny_clip, units
+from workbench.app.speed import Speed, Speeds, tiny_clip, units
 from workbench.app.work import WORK
 from workbench.app.work.devices import RUNS, SIZE
 from workbench.app.work.inside import BUDGET, MOST_FRAMES
@@ -19,9 +21,10 @@ from workbench.devices import release_memory, resolve_device, resolve_dtype
 from workbench.errors import SettingsError
 from workbench.models.hub import models_in_reach
 from workbench.models.models import SCALE
+from workbench.pipeline.frames import MINIMUM
 from workbench.pipeline.live import without_data
 from workbench.pipeline.load import load_pipeline
-from workbench.pipeline.memory import available_memory, check_memory, estimate_memory, readable, smaller
+from workbench.pipeline.memory import Estimate, available_memory, check_memory, estimate_memory, readable, smaller
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.video import open_clip
@@ -47,8 +50,9 @@ class Planner:
     def __init__(self, data: Path) -> None:
         self.speeds = Speeds(data)
         self._lock = threading.Lock()
-        self._pipes: dict[tuple[str, str, str], Pipeline] = {}
+        self._pipes: dict[tuple[str, str], Pipeline] = {}
         self._flop = lru_cache(maxsize=256)(self._count)
+        self._memory = lru_cache(maxsize=256)(self._estimate)
 
     def plan(self, request: Request, source: Path | None = None, other: Path | None = None) -> dict[str, Any]:
         """As ``Service.plan`` gives it; raises WorkbenchError for a clip, model or device that cannot be used."""
@@ -59,95 +63,82 @@ class Planner:
                 return _unknown(request, facts, available)
             return self._plan(request, facts, available)
 
-    def warm_up(self, request: Request) -> None:
-        """Loads and calibrates what ``request`` will need, so that the first plan is quick."""
-        with self._lock:
-            facts = facts_of(request, None, None)
-            if in_reach(request.model):
-                self._speed(request, facts)
+    def warm_up(self) -> None:
+        """Measures this machine with the embedded model, so that the first plan is quick."""
+        self.plan(Request(kind="devices"))
 
     def _plan(self, request: Request, facts: Facts, available: int) -> dict[str, Any]:
-        pipe = self._pipe(request.model, facts)
-        estimates = [estimate_memory(pipe, facts.size, settings, facts.device) for settings in facts.settings]
+        estimates = [
+            self._memory(request.model, facts.device, facts.dtype, facts.size, settings) for settings in facts.settings
+        ]
         beside = sum(e.state for e in estimates) - max(e.state for e in estimates)  # other streams, between frames
         beside += BUDGET if request.kind == "inside" else 0
-        needs = max(e.working for e in estimates) + beside
+        needs, weights = max(e.working for e in estimates) + beside, estimates[0].weights
         known = {
             "frames": facts.frames,
-            "memory_bytes": needs + estimates[0].weights,
+            "memory_bytes": needs + weights,
             "available_bytes": available,
             "fits": needs <= available,
             "seconds": None,
             "instead": None,
         }
         if not known["fits"]:
-            return known | self._refusal(pipe, facts, available - beside)
-        seconds = self._seconds(request, facts)
-        memory = readable(known["memory_bytes"])
-        text = f"{_work(request, facts)} will take about {duration(seconds)} and {memory} on {facts.device}."
+            return known | self._refusal(request.model, facts, available - beside)
+        seconds, whole = self._seconds(request, facts)
+        time = f"{'about' if whole else 'at least'} {duration(seconds)}"
+        text = f"{_work(request, facts)} will take {time} and {readable(needs + weights)} on {facts.device}."
         return known | {"seconds": seconds, "text": text}
 
-    def _refusal(self, pipe: Pipeline, facts: Facts, room: int) -> dict[str, Any]:
-        """Why it does not fit, and the nearest that does: settings, else a smaller frame."""
-        for settings in facts.settings:
-            try:
-                check_memory(pipe, facts.size, settings, facts.device, available=room)
-            except SettingsError as error:
-                instead = next((c for c in smaller(settings) if self._fits(pipe, facts, settings.but(**c), room)), None)
-                text = str(error) if instead else f"{error} {self._size_that_fits(pipe, facts, settings, room)}"
-                return {"text": text, "instead": instead}
-        return {"text": f"This needs more memory than the {readable(max(room, 0))} that are left.", "instead": None}
+    def _refusal(self, model: str, facts: Facts, room: int) -> dict[str, Any]:
+        """Why it does not fit, and the nearest that does: other settings, else a smaller frame."""
 
-    def _size_that_fits(self, pipe: Pipeline, facts: Facts, settings: Settings, room: int) -> str:
-        h, w = facts.size
-        least = [settings, *(settings.but(**changes) for changes in smaller(settings))][-1]
-        for factor in SHRUNK:
-            size = (round(h * factor), round(w * factor))
-            if min(size) >= 16 and self._fits(pipe, facts, least, room, size):
-                return f"A clip of {size[1]}x{size[0]} fits."
-        return "Close other programs, or use a machine with more memory."
+        def fits(settings: Settings, size: tuple[int, int] = facts.size) -> bool:
+            return self._memory(model, facts.device, facts.dtype, size, settings).working <= room
 
-    def _fits(
-        self, pipe: Pipeline, facts: Facts, settings: Settings, room: int, size: tuple[int, int] | None = None
-    ) -> bool:
-        return estimate_memory(pipe, size or facts.size, settings, facts.device).working <= room
+        tight = next((settings for settings in facts.settings if not fits(settings)), None)
+        if tight is None:
+            text = f"this needs more than the {readable(max(room, 0))} that are left on {facts.device}."
+            return {"text": text, "instead": None}
+        instead = next((changes for changes in smaller(tight) if fits(tight.but(**changes))), None)
+        text = _why(self._pipe(model, facts.dtype), facts, tight, room)
+        if instead is None:
+            least = [tight, *(tight.but(**changes) for changes in smaller(tight))][-1]
+            h, w = facts.size
+            sizes = [(round(h * factor), round(w * factor)) for factor in SHRUNK]
+            size = next((s for s in sizes if min(s) >= MINIMUM and fits(least, s)), None)
+            text += " Use a machine with more memory." if size is None else f" A clip of {size[1]}x{size[0]} fits."
+        return {"text": text, "instead": instead}
 
-    def _seconds(self, request: Request, facts: Facts) -> float:
-        speed = self._speed(request, facts)
-        model = sum(self._frame(request.model, facts, speed, facts.size, settings) for settings in facts.settings)
+    def _seconds(self, request: Request, facts: Facts) -> tuple[float, bool]:
+        """How long, and whether that is all: what is done beside the model is known once a job of this kind ended."""
+        measured, speed = self._speed(request.model, facts)
+        settings = Settings.from_dict(speed.settings)
+        one = speed.seconds / self._flop(measured, facts.device, facts.dtype, speed.size, settings)
+        flop = sum(self._flop(request.model, facts.device, facts.dtype, facts.size, s) for s in facts.settings)
         extra = speed.extra.get(request.kind, 0.0) * units(request.kind, facts.size, facts.settings[0].steps)
-        return facts.frames * (model + extra)
+        return facts.frames * (one * flop + extra), request.kind in (*speed.extra, "devices")
 
-    def _frame(self, model: str, facts: Facts, speed: Speed, size: tuple[int, int], settings: Settings) -> float:
-        """Seconds of the model for one frame: as measured, in proportion to its operations."""
-        measured = self._flop(model, facts.device, facts.dtype, speed.size, Settings.from_dict(speed.settings))
-        return speed.seconds * self._flop(model, facts.device, facts.dtype, size, settings) / measured
+    def _speed(self, model: str, facts: Facts) -> tuple[str, Speed]:
+        """As measured with this model, else with the embedded one, for which a tiny job is done if need be."""
+        for name in (model, ""):
+            speed = self.speeds.get(name, facts.device, facts.dtype)
+            if speed is not None:
+                return name, speed
+        speed = calibrate(facts)
+        self.speeds.put("", facts.device, facts.dtype, speed)
+        return "", speed
 
     def _count(self, model: str, device: str, dtype: str, size: tuple[int, int], settings: Settings) -> int:
-        return flop_per_frame(self._pipes[model, device, dtype], size, settings)
+        return flop_per_frame(self._pipe(model, dtype), size, settings)
 
-    def _speed(self, request: Request, facts: Facts) -> Speed:
-        """As measured before, else measured now on a tiny job of this kind."""
-        key = (request.model, facts.device, facts.dtype)
-        speed = self.speeds.get(*key)
-        kind = "upscale" if request.kind == "devices" else request.kind
-        if speed is None or kind not in speed.extra:
-            measured = calibrate(request, kind, facts)
-            # A tiny clip says least about the model's own speed: what larger ones told stays.
-            speed = measured if speed is None else Speed(speed.size, speed.settings, speed.seconds, measured.extra)
-            self.speeds.put(*key, speed)
-        self._pipe(request.model, facts)
-        found = self.speeds.get(*key)
-        assert found is not None
-        return found
+    def _estimate(self, model: str, device: str, dtype: str, size: tuple[int, int], settings: Settings) -> Estimate:
+        return estimate_memory(self._pipe(model, dtype), size, settings, device)
 
-    def _pipe(self, model: str, facts: Facts) -> Pipeline:
+    def _pipe(self, model: str, dtype: str) -> Pipeline:
         """The model's shapes; its weights are let go."""
-        from torch._subclasses.fake_tensor import FakeTensorMode
-
-        key = (model, facts.device, facts.dtype)
+        key = (model, dtype)
         if key not in self._pipes:
-            pipe = load_pipeline(model or None, device="cpu", dtype=facts.dtype)
+            pipe = load_pipeline(model or None, device="cpu", dtype=dtype)
             self._pipes[key] = Pipeline(without_data(pipe.models, FakeTensorMode()))
         return self._pipes[key]
 
@@ -169,25 +160,25 @@ def facts_of(request: Request, source: Path | None, other: Path | None) -> Facts
     return Facts(min(counts), size, tuple(settings), str(device), dtype)
 
 
-def calibrate(request: Request, kind: str, facts: Facts) -> Speed:
-    """Does a tiny job of this kind and gives what it measured."""
-    tiny = Request(
-        kind=kind,  # type: ignore[arg-type]
-        source=NOBODY,
-        model=request.model,
-        device=facts.device,
-        dtype=request.dtype,
-        frames=CALIBRATION_FRAMES,
-        other="bicubic" if kind == "compare" else None,
-    )
-    pipe = load_pipeline(request.model or None, device=facts.device, dtype=facts.dtype)
+def calibrate(facts: Facts) -> Speed:
+    """Does a tiny job with the embedded model, and gives what it measured."""
+    request = Request(kind="upscale", source=NOBODY, device=facts.device)
+    pipe = load_pipeline(device=facts.device, dtype=facts.dtype)
     with tiny_clip() as data:
-        task = Task(tiny, data / "jobs" / NOBODY, data / "clip.mp4", warm=Warm(pipe, request.model))
-        WORK[kind](task)
-        measured = Speeds(data).get(request.model, facts.device, facts.dtype)
+        WORK["upscale"](Task(request, data / "jobs" / NOBODY, data / "clip.mp4", warm=Warm(pipe)))
+        measured = Speeds(data).get("", facts.device, facts.dtype)
     release_memory(pipe.device)
     assert measured is not None
     return measured
+
+
+def _why(pipe: Pipeline, facts: Facts, settings: Settings, room: int) -> str:
+    """What ``check_memory`` says of settings that do not fit."""
+    try:
+        check_memory(pipe, facts.size, settings, facts.device, available=room)
+    except SettingsError as error:
+        return str(error)
+    raise AssertionError("these settings fit")
 
 
 def in_reach(model: str) -> bool:
@@ -220,9 +211,10 @@ def duration(seconds: float) -> str:
     """``40 s``, ``3 min 20 s``, ``2 h 5 min``; as precise as an estimate can be."""
     if seconds < 10:
         return f"{max(seconds, 1):.0f} s"
-    if seconds < 90:
+    if seconds < 87.5:
         return f"{round(seconds / 5) * 5} s"
-    minutes = seconds / 60
-    if minutes < 10:
-        return f"{int(minutes)} min {round(seconds % 60 / 10) * 10 % 60} s"
-    return f"{minutes:.0f} min" if minutes < 60 else f"{int(minutes // 60)} h {round(minutes % 60 / 5) * 5 % 60} min"
+    if seconds < 595:
+        minutes, rest = divmod(round(seconds / 10) * 10, 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

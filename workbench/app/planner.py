@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +70,7 @@ def probe(path: Path) -> dict[str, Any]:
     }
 
 
-def main(words: list[str] | None = None) -> int:
+def main(words: list[str] | None = None) -> None:
     """Answers until the input ends."""
     parser = argparse.ArgumentParser(description="Foresees jobs of the web app.")
     parser.add_argument("--data", type=Path, required=True, help="the store's root; measured speeds are kept there")
@@ -77,11 +79,11 @@ def main(words: list[str] | None = None) -> int:
     from workbench.app.plan import Planner
 
     planner = Planner(args.data)
+    threading.Thread(target=planner.warm_up, daemon=True).start()  # probes need not wait for it
     for line in sys.stdin:
         reply = answer(planner, json.loads(line))
         sys.stdout.write(json.dumps(reply) + "\n")
         sys.stdout.flush()
-    return 0
 
 
 def _path(text: str | None) -> Path | None:
@@ -97,4 +99,5 @@ def _label(name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
+    os._exit(0)  # torch aborts a Python that ends while a thread of it still measures

@@ -36,7 +36,7 @@ class Speed:
 
 def units(kind: str, size: tuple[int, int], steps: int) -> float:
     """What a frame's extra work grows with: output megapixels; for figures, their number."""
-    return 2.0 * steps + 4.0 if kind == "inside" else 16 * size[0] * size[1] / 1e6
+    return 2.0 * steps + 3.0 if kind == "inside" else 16 * size[0] * size[1] / 1e6
 
 
 class Speeds:
@@ -48,8 +48,9 @@ class Speeds:
     def get(self, model: str, device: str, dtype: str) -> Speed | None:
         """None where nothing was measured yet (or what was is of an older version)."""
         try:
-            return Speed(**json.loads(self._file(model, device, dtype).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            found = json.loads(self._file(model, device, dtype).read_text(encoding="utf-8"))
+            return Speed(**found | {"size": tuple(found["size"])})
+        except (OSError, ValueError, TypeError, KeyError):
             return None
 
     def put(self, model: str, device: str, dtype: str, speed: Speed) -> None:

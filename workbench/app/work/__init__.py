@@ -12,11 +12,12 @@ compare   ``a``, ``b`` (a.mp4, b.mp4), ``truth`` (truth.mp4, with a reference), 
           live.png is a's picture, live-bicubic.png is b's.
 inside    ``trace`` (trace.safetensors). result: frames, steps, figures {name: pattern with {frame} and {step}},
           first {name: first frame that has it}, titles {name: one line}.
-devices   ``table`` (devices.json), ``figure`` (PNG). result: machine, size, measured [row...], published [row...],
-          stages {name: seconds}.
+devices   ``table`` (devices.json), ``figure`` (PNG). result: machine, size [h, w], stages {name: seconds}, measured and
+          published, each [[heading...], [row...], ...]; rows: the measured numbers as they are.
 
-Every function goes on with what its folder holds, raises ``Stopped`` (or returns, where what was made is whole) when
-``task.stopping()``, and WorkbenchError for what cannot be done; the worker turns these into the job's state.
+The planner has refused already what cannot fit into memory; no job looks a second time, since its first frame is
+waited for. Every function goes on with what its folder holds, raises ``Stopped`` when ``task.stopping()``, and
+WorkbenchError for what cannot be done; the worker turns these into the job's state.
 """
 
 from __future__ import annotations

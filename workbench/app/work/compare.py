@@ -11,7 +11,7 @@ from workbench.comparison import Comparison, Recorded, compare
 from workbench.comparison.store import REFERENCE, Store, encode
 from workbench.degrade import cropped, degraded
 from workbench.devices import peak_memory
-from workbench.pipeline.memory import check_memory, estimate_memory
+from workbench.pipeline.memory import estimate_memory
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.video import Clip, ClipWriter, open_clip
@@ -27,8 +27,6 @@ def compare_clips(task: Task) -> None:
     pipe = task.pipeline()
     settings = [request.settings, *([request.other] if isinstance(request.other, Settings) else [])]
     size = (clip.height, clip.width)
-    for one in settings:
-        check_memory(pipe, size, one)
     task.begin(len(clip), "comparing")
     progress = Progress(task, len(clip))
     stopped = False

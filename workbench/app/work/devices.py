@@ -12,7 +12,7 @@ from workbench.bench.bench import Report, bench
 from workbench.bench.measure import measure_memory
 from workbench.bench.published import as_table
 from workbench.comparison.machine import machine, versions
-from workbench.pipeline.memory import check_memory
+from workbench.pipeline.memory import readable
 from workbench.pipeline.settings import Settings
 from workbench.views.plots.bench import bench as draw
 
@@ -33,7 +33,6 @@ def devices(task: Task) -> None:
     """Leaves what ``work/__init__`` lists; one row for each of ``CHANGES`` to what was asked for."""
     request = task.request
     pipe = task.pipeline()
-    check_memory(pipe, SIZE, request.settings)
     variants = _variants(request.settings)
     task.begin(len(variants), "measuring")
     reports: list[Report] = []
@@ -44,7 +43,7 @@ def devices(task: Task) -> None:
         measured = measure_memory(request.model or None, SIZE, settings, device=str(pipe.device), dtype=report.dtype)
         reports.append(report)
         rows.append(_row(report, measured.growth, _name(settings, request.settings)))
-        task.advance(len(rows), result={"measured": rows})
+        task.advance(len(rows), result={"measured": table(rows)})
         if task.stopping():
             break
     draw(reports).savefig(task.public / "devices.png")
@@ -56,13 +55,42 @@ def devices(task: Task) -> None:
         "dtype": reports[0].dtype,
         "threads": reports[0].threads,
         "stages": {name: timing.median for name, timing in reports[0].stages.items()},
-        "measured": rows,
+        "measured": table(rows),
+        "rows": rows,
         "published": as_table(),
     }
     whole = result | {"reports": [report.to_dict() for report in reports], "when": time.strftime("%Y-%m-%d %H:%M")}
     (task.public / "devices.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     task.say(message="", seconds_left=0.0, files={"table": "devices.json", "figure": "devices.png"}, result=result)
     task.end_if_asked()
+
+
+def table(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """A heading, then one row a measurement, as text."""
+    heading = [
+        "settings",
+        "s/frame",
+        "from … to",
+        "first frame (s)",
+        "memory",
+        "GFLOP/frame",
+        "time of the plain loop = 1",
+    ]
+    return [
+        heading,
+        *(
+            [
+                row["name"],
+                f"{row['seconds_per_frame']:.3g}",
+                " … ".join(f"{value:.3g}" for value in row["spread"]),
+                f"{row['first_frame']:.3g}",
+                readable(row["memory_bytes"]),
+                f"{row['gflop']:.0f}",
+                f"{row['ratio_to_plain']:.2f}",
+            ]
+            for row in rows
+        ),
+    ]
 
 
 def _variants(base: Settings) -> list[Settings]:

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from workbench.app.work.task import Task, write_png
 from workbench.app.work.upscale import bicubic
-from workbench.pipeline.memory import check_memory
 from workbench.trace import Trace
 from workbench.types import Output
 from workbench.video import open_clip
@@ -19,24 +18,23 @@ from workbench.views.plots.latent import latent
 from workbench.views.show import as_image
 
 MOST_FRAMES = 8
-BUDGET = 2**29  # bytes of the trace; beyond it, maps are averaged over 2x2 pixels
+BUDGET = 3 * 2**28  # bytes of the trace; beyond it, maps are averaged over 2x2 pixels
 NAMES = (
     "lr", "noise", "flow", "occlusion", "warped", "artg.down.*", "artg.mid", "latent", "x0", "x0.picture",
-    "latent.picture", "tpm.*.alpha", "tpm.*.contribution", "decoder.*", "frame",
+    "tpm.*.alpha", "tpm.*.contribution", "decoder.*", "frame",
 )  # fmt: skip
 PER_FRAME: dict[str, Callable[[Trace, int], Figure]] = {
     "flow": plots.flow,
     "artg": plots.artg,
     "tpm": plots.tpm,
-    "denoising": plots.denoising,
 }
 TITLES = {
     "x0": "The picture that this step's prediction stands for",
     "latent": "The latent after this step: its four channels",
+    "warped": "The previous output, warped to where things are now",
     "flow": "Flow from the frame before, and that frame's output warped along it",
     "artg": "What ARTG adds to the UNet, by level and step",
     "tpm": "What TPM takes from the frame before while decoding",
-    "denoising": "From noise to latent, all steps",
 }
 
 
@@ -46,8 +44,7 @@ def inside(task: Task) -> None:
     settings = task.request.settings
     clip = open_clip(task.source)[: min(task.request.frames or MOST_FRAMES, MOST_FRAMES)]
     pipe = task.pipeline()
-    check_memory(pipe, (clip.height, clip.width), settings)
-    trace = Trace(*NAMES, budget=BUDGET, when_full="downsample")
+    trace = Trace(*NAMES, budget=BUDGET, when_full="downsample", dtype="float16")
     task.begin(len(clip), "recording and drawing")
     task.say(result={"steps": settings.steps, "titles": TITLES})
     seconds = []
@@ -81,6 +78,9 @@ def draw(trace: Trace, out: Output, folder: Path) -> dict[str, str]:
         write_png(folder / f"x0-{frame}-{step}.png", _pixels(trace, frame, step))
         latent(trace, frame, step).savefig(folder / f"latent-{frame}-{step}.png")
     drawn |= {"x0": "x0-{frame}-{step}.png", "latent": "latent-{frame}-{step}.png"}
+    if ("warped", frame) in trace:
+        write_png(folder / f"warped-{frame}.png", np.asarray(as_image(trace.image("warped", frame))))
+        drawn["warped"] = "warped-{frame}.png"
     for name, plot in PER_FRAME.items():
         if _has(trace, name, frame):
             plot(trace, frame).savefig(folder / f"{name}-{frame}.png")
@@ -95,5 +95,5 @@ def _pixels(trace: Trace, frame: int, step: int) -> np.ndarray:
 
 def _has(trace: Trace, name: str, frame: int) -> bool:
     """The first frame has no flow, ARTG or TPM; with both switched off, none has."""
-    needed = {"flow": "flow", "artg": "artg.mid", "tpm": "tpm.0.contribution", "denoising": "latent"}
+    needed = {"flow": "flow", "artg": "artg.mid", "tpm": "tpm.0.contribution"}
     return (needed[name], frame) in trace

@@ -11,7 +11,6 @@ import numpy as np
 
 from workbench.app.work.task import Stopped, Task
 from workbench.comparison.upscalers import Interpolation
-from workbench.pipeline.memory import check_memory
 from workbench.pipeline.run import Run, beside, upscale_to_file
 from workbench.types import Frame, Output
 from workbench.video import Clip, ClipWriter, frames_in, open_clip
@@ -26,7 +25,6 @@ def upscale(task: Task) -> None:
     clip = open_clip(task.source)[: task.request.frames]
     names = _names(task.source, lossless=task.request.lossless)
     pipe = task.pipeline()
-    check_memory(pipe, (clip.height, clip.width), task.request.settings)
     task.begin(len(clip), "upscaling")
     made = Made(task, clip, names["bicubic"])
     run: Run | None = None
