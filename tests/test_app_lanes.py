@@ -359,7 +359,7 @@ def test_closing_interrupts_and_the_next_server_goes_on(start, stable, clip):
     service = start()
     until(lambda: stable.busy)
     assert service.status(first).state == "running"
-    assert service.status(second).position == 1
+    until(lambda: service.status(second).position == 1)
 
 
 def killed(service: Service) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from workbench.app.errors import QueueFull
@@ -99,35 +100,30 @@ class Lane:
         """The running job ends after its frame, or is killed when that takes too long; the queue is left as it is."""
         with self._changed:
             self._closed = True
-            worker, running = self._worker, self._running
             self._changed.notify()
+        worker = self._worker
         if worker is not None:
-            worker.release() if running else worker.kill()
+            worker.release() if self._running else worker.kill()
         self._thread.join(CLOSING)
+        worker = self._worker
         if self._thread.is_alive() and worker is not None:
             worker.kill()
             self._thread.join(CLOSING)
 
     def _loop(self) -> None:
         while not self._closed:
-            if self._warm:
-                self._worker = self._start()
+            self._worker = self._started() if self._warm else None
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._closed)
                 if self._closed:
                     break
                 token = self._running = self._queue.popleft()
             code = None
-            try:
+            with _next_job_runs_whatever_happens(token):
                 code = self._run(token)
-            except Exception:  # the next job has to run whatever happened to this one
-                log.exception("job %s could not be run", token)
-            finally:
-                with self._changed:
-                    self._worker = None
+            with _next_job_runs_whatever_happens(token):
                 self._ended(token, code)
-                with self._changed:
-                    self._running = None
+            self._worker = self._running = None
         if self._worker is not None:
             self._worker.kill()
 
@@ -140,3 +136,15 @@ class Lane:
                 log.warning("a waiting worker had ended; another one is started")
         self._worker = self._start()
         return self._worker.run(order)
+
+    def _started(self) -> Worker | None:
+        with contextlib.suppress(OSError):  # too little memory for a process now; the job will say so
+            return self._start()
+
+
+@contextlib.contextmanager
+def _next_job_runs_whatever_happens(token: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        log.exception("job %s could not be run", token)

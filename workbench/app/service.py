@@ -205,7 +205,7 @@ class Service:
         lane = self._lane(request.device)
         with self._lock:
             before = self.store.status(token)
-            if before.state not in RESUMABLE or self._lane_of(token) is not None:
+            if before.state not in RESUMABLE or lane.position(token) is not None:
                 raise RequestError(
                     f"this job is {before.state}; only one that stopped, failed or was interrupted resumes."
                 )
@@ -286,16 +286,14 @@ class Service:
 
     def _ended(self, token: str, code: int | None) -> None:
         """Gives a job a final state where its worker could not."""
-        try:
-            status = self.store.status(token)
-            if status.final:
-                return
+        with self._lock:
+            lane = self._lane_of(token)
+            if self.store.status(token).final or (lane is not None and lane.position(token) is not None):
+                return  # or it was resumed already
             if self._closing.is_set():
                 self.store.say(token, state="interrupted", message="the server was ended", seconds_left=None)
             else:
                 self.store.say(token, state="failed", error=_why(code), message="", seconds_left=None)
-        except (NotFound, OSError):
-            log.exception("job %s has lost its folder", token)
 
     def _begin(self, left: list[str]) -> None:
         """Makes the first lane, whose worker gets warm, and goes on with what an earlier server ``left``."""
