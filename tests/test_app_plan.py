@@ -116,6 +116,19 @@ def test_a_model_that_is_not_here_yet_is_said_to_be_downloaded_first(planner, cl
     assert "nobody/nothing is downloaded first" in found["text"]
 
 
+def test_on_a_lent_gpu_time_is_what_earlier_jobs_took(tmp_path, clip, monkeypatch):
+    """There, no GPU can be asked about its memory, or measured, before a job has it."""
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    facts = plan.Facts(5, (96, 128), (Settings(),), "cuda:0", "float16")
+    monkeypatch.setattr(plan, "facts_of", lambda *asked: facts)
+    planner = Planner(tmp_path)
+    first = planner.plan(asked(), clip)
+    assert (first["seconds"], first["fits"]) == (None, True)
+    assert "the GPU is lent for each job" in first["text"]
+    planner.speeds.put("", "cuda:0", "float16", MEASURED)
+    assert planner.plan(asked(), clip)["seconds"] > 5
+
+
 def test_the_machine_is_measured_where_nothing_is_known(tmp_path, clip):
     planner = Planner(tmp_path / "store")
     assert planner.plan(asked(), clip)["seconds"] > 0

@@ -278,3 +278,21 @@ def test_messages_hold_no_path_of_the_server(clip, job):
     task = job(clip)
     assert task.told(f"{clip} is damaged") == "my clip.mp4 is damaged"
     assert str(task.folder) not in task.told(f"{task.public / 'upscaled.mp4'} and {task.folder}")
+
+
+def test_devices_measures_here_and_tells_what_others_published(job, monkeypatch):
+    from workbench.app.work import devices
+
+    monkeypatch.setattr(devices, "SIZE", (16, 16))
+    monkeypatch.setattr(devices, "REPEATS", 1)
+    monkeypatch.setattr(devices, "CHANGES", ({}, {"steps": 1}))  # steps=1 is what is asked for: one row
+    task = job(None, "devices")
+    status = do(task)
+    assert len(status.result["measured"]) == 2
+    assert status.result["measured"][1][0] == "as set"
+    assert status.result["rows"][0]["seconds_per_frame"] > 0
+    assert {"unet", "decode"} <= set(status.result["stages"])
+    assert "published" in status.result["published"][0][1]
+    kept = json.loads((task.public / "devices.json").read_text())
+    assert kept["reports"][0]["size"] == [16, 16]
+    assert (task.public / status.files["figure"]).stat().st_size > 1000

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from workbench.app.zerogpu import LONGEST, SHORTEST, duration, on_gpu
+from workbench.app.zerogpu import LONGEST, SHORTEST, duration, on_gpu, prepare
 
 
 @pytest.fixture
@@ -56,7 +56,13 @@ def test_the_work_keeps_its_name_and_its_errors(spaces):
     assert spaces.asked == [SHORTEST]
 
 
+def test_the_package_comes_first_where_it_is(monkeypatch):
+    monkeypatch.setitem(sys.modules, "spaces", None)
+    prepare()  # nothing to do, and no error
+
+
 def test_a_slot_is_bounded():
+    assert duration(None) == LONGEST
     assert duration(0.0) == SHORTEST
     assert duration(1e9) == LONGEST
     assert SHORTEST < duration(60.0) < LONGEST

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from workbench.app import zerogpu
 from workbench.app.request import Request
 from workbench.app.speed import Speed, Speeds, tiny_clip, units
 from workbench.app.work import WORK
@@ -58,10 +59,11 @@ class Planner:
         """As ``Service.plan`` gives it; raises WorkbenchError for a clip, model or device that cannot be used."""
         with self._lock:
             facts = facts_of(request, source, other)
-            available = available_memory(facts.device)
             if not in_reach(request.model):
-                return _unknown(request, facts, available)
-            return self._plan(request, facts, available)
+                return _without(f"{request.model} is downloaded first", request, facts)
+            if zerogpu.active() and facts.device.startswith("cuda"):  # none is held now, so none can be measured
+                return self._slot(request, facts)
+            return self._plan(request, facts, available_memory(facts.device))
 
     def warm_up(self) -> None:
         """Measures this machine with the embedded model, so that the first plan is quick."""
@@ -88,6 +90,14 @@ class Planner:
         time = f"{'about' if whole else 'at least'} {duration(seconds)}"
         text = f"{_work(request, facts)} will take {time} and {readable(needs + weights)} on {facts.device}."
         return known | {"seconds": seconds, "text": text}
+
+    def _slot(self, request: Request, facts: Facts) -> dict[str, Any]:
+        """On a GPU that is lent for each job: time as earlier jobs took, memory unknown."""
+        if self.speeds.get(request.model, facts.device, facts.dtype) is None:
+            return _without("the GPU is lent for each job", request, facts)
+        seconds, _ = self._seconds(request, facts)
+        text = f"{_work(request, facts)} will take about {duration(seconds)} once a GPU is lent."
+        return _without("", request, facts) | {"seconds": seconds, "text": text}
 
     def _refusal(self, model: str, facts: Facts, room: int) -> dict[str, Any]:
         """Why it does not fit, and the nearest that does: other settings, else a smaller frame."""
@@ -186,15 +196,15 @@ def in_reach(model: str) -> bool:
     return not model or Path(model).is_dir() or model in models_in_reach()
 
 
-def _unknown(request: Request, facts: Facts, available: int) -> dict[str, Any]:
-    text = f"{request.model} is downloaded first; how long {_work(request, facts)} will take is known after that."
+def _without(why: str, request: Request, facts: Facts) -> dict[str, Any]:
+    """A plan without numbers."""
     return {
         "frames": facts.frames,
         "seconds": None,
         "memory_bytes": None,
-        "available_bytes": available,
+        "available_bytes": None,
         "fits": True,
-        "text": text,
+        "text": f"{why}; how long {_work(request, facts)} will take is known after the first job.",
         "instead": None,
     }
 

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.app import zerogpu
 from workbench.app.request import Request
 from workbench.devices import DTYPES, available_devices
 from workbench.errors import WorkbenchError
@@ -75,6 +76,7 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Foresees jobs of the web app.")
     parser.add_argument("--data", type=Path, required=True, help="the store's root; measured speeds are kept there")
     args = parser.parse_args(words)
+    zerogpu.prepare()
 
     from workbench.app.plan import Planner
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from workbench.app import zerogpu
 from workbench.app.process import when_orphaned
 from workbench.app.request import Request
 from workbench.app.work import WORK
@@ -34,6 +35,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--device", required=True)
     parser.add_argument("--model", required=True, help="'' is the embedded one")
     args = parser.parse_args(words)
+    zerogpu.prepare()
     warm = load(args.model, args.device)
     print(json.dumps({"warm": warm is not None}), flush=True)
     line = sys.stdin.readline()
@@ -43,7 +45,7 @@ def main(words: list[str] | None = None) -> int:
     gone = threading.Event()
     when_orphaned(lambda: _end_soon(gone))
     with FileLock(Path(order["job"]) / "lock"):  # an earlier server's worker may still be at its last frame
-        do(order, warm=warm, alone=gone.is_set)
+        zerogpu.on_gpu(lambda order: do(order, warm=warm, alone=gone.is_set), zerogpu.foreseen)(order)
     return 0
 
 

@@ -29,7 +29,7 @@ RECENT = 8  # frames whose pace the time left follows
 
 
 class Stopped(KeyboardInterrupt):
-    """A person asked for the end; runs end on it as they do on Ctrl-C, everything made is kept."""
+    """A person asked for the end, as Ctrl-C would; everything made is kept."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Task:
     def pipeline(self) -> Pipeline:
         """The warm one where it is what is asked for, else loaded now."""
         asked = self.request
-        device = resolve_device(asked.device)
+        device = resolve_device(asked.device if self.warm is None or asked.device != "auto" else self.warm.pipe.device)
         if self.warm is not None and (asked.model, device) == (self.warm.model, self.warm.pipe.device):
             if resolve_dtype(asked.dtype, device) == self.warm.pipe.models.unet.dtype:
                 return self.warm.pipe

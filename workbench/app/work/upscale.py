@@ -66,8 +66,8 @@ class Made:
         self._path = task.public / name
         self._bicubic: ClipWriter | None = None
 
-    def add(self, out: Output) -> None:
-        """Called by the run once it has written the frame; raises Stopped when the job is to end."""
+    def add(self, out: Output) -> bool:
+        """Called by the run once it has written the frame; False when the job is to end."""
         plain = bicubic(_input_of(out))
         shown = self.task.show(out.image, plain, last=out.index + 1 == len(self.clip))
         self.seconds.append(out.seconds)
@@ -75,7 +75,7 @@ class Made:
         if self._bicubic is None:
             self._bicubic = self._begun_at(out.index)
         self._bicubic.write(plain)
-        self.task.end_if_asked()
+        return not self.task.stopping()
 
     def close(self) -> None:
         if self._bicubic is not None:
