@@ -201,5 +201,5 @@ async function example() {
     clips: { bicubic: "example/bicubic.mp4", upscaled: "example/ours.mp4" },
     left: "bicubic", right: "upscaled", fps: about.fps, frames: about.frames, size: [about.width, about.height], sound: false,
   });
-  return make("div", {}, make("p", { className: "lead" }, make("strong", {}, "An example, already computed."), " Drag the line, or press Play. Then choose your own clip."), player);
+  return make("div", {}, make("p", { className: "lead" }, make("strong", {}, "An example, already computed."), " Drag the line, or press Play; then choose your own clip."), player, ...paragraph(about.credit));
 }

@@ -29,7 +29,7 @@ const JOB_STYLE = `
     border: 1px solid var(--line); border-radius: 12px; background: var(--card); aspect-ratio: var(--shape); max-height: var(--stage-height); width: 100%; }
   .curtain.empty { aspect-ratio: auto; min-height: 320px; }
   .curtain h3 { color: var(--ink); font-size: 19px; margin: 0; } .curtain p { max-width: 52ch; }
-  .lead { color: var(--soft); margin: 0 0 10px; } .lead strong { color: var(--ink); font-weight: 600; }
+  .lead { color: var(--soft); margin: 0 0 10px; } .lead ~ .soft { font-size: 12px; margin-top: 8px; } .lead strong { color: var(--ink); font-weight: 600; }
 
   .files { display: flex; flex-wrap: wrap; gap: 8px; margin: 16px 0 10px; }
   .files a { color: var(--ink); text-decoration: none; border: 1px solid var(--line); border-radius: 8px; padding: 5px 12px; font-size: 14px; background: var(--card); }

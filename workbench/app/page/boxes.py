@@ -25,7 +25,10 @@ def text(words: object) -> str:
 def error(words: object) -> str:
     """A refusal or a failure, as a box that screen readers say at once."""
     said = str(words)
-    return f'<div class="note bad" role="alert">{text(said[:1].upper() + said[1:])}</div>'
+    first, _, _ = said.partition(" ")
+    if "." not in first:  # a file's name is written as it is
+        said = said[:1].upper() + said[1:]
+    return f'<div class="note bad" role="alert">{text(said)}</div>'
 
 
 def note(words: object) -> str:
