@@ -29,8 +29,9 @@ class AppServer:
     def __init__(self, folder: Path, *words: str) -> None:
         self.folder, self.words = folder, words
         self.data, self.log = folder / "data", folder / "server.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self.http = httpx.Client(timeout=60, trust_env=False)
         self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -77,10 +78,15 @@ class AppServer:
         return children
 
     def get(self, path: str, **options: Any) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", timeout=60, **options)
+        return self.http.get(f"{self.url}{path}", **options)
 
-    def post(self, path: str) -> httpx.Response:
-        return httpx.post(f"{self.url}{path}", timeout=60)
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return self.http.post(f"{self.url}{path}", **options)
+
+    def worker(self) -> psutil.Process:
+        """The one that is warm, or at work."""
+        children = self.process.children()
+        return next(child for child in children if "workbench.app.worker" in child.cmdline())
 
     def status(self, token: str) -> dict[str, Any]:
         return self.get(f"jobs/{token}").json()

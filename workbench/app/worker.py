@@ -111,4 +111,6 @@ def _path(text: str | None) -> Path | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended_with = main()
+    sys.stdout.flush()
+    os._exit(ended_with)  # without taking torch down piece by piece: the next job waits for this
