@@ -84,6 +84,12 @@ def upload(page: Page, clip: Path) -> None:
     expect(page.locator("#clip")).to_contain_text(clip.name)
 
 
+def start(page: Page, kind: str, button: str | None = None) -> None:
+    """Presses the button once the page has said what the job will take."""
+    expect(page.locator(f"#{kind}-plan")).to_contain_text("will take")
+    page.locator(f"#{button or kind}").click()
+
+
 def job(page: Page, kind: str, state: str) -> Any:
     """The view of a job, once it is in that state."""
     view = page.locator(f"#{kind}-job job-view[data-state={state}]")
@@ -129,7 +135,7 @@ def test_a_clip_is_uploaded_upscaled_and_played_under_a_divider(
         upload(page, clips["short"])
         expect(page.locator("#clip")).to_contain_text("64×48 → 256×192 · 12 frames · 25 frames/s · 0.5 s · sound")
         expect(page.locator("#upscale-plan")).to_contain_text("12 frames")
-        page.locator("#upscale").click()
+        start(page, "upscale")
         view = job(page, "upscale", "done")
         assert video(server, token_of(page)) == (SHORT, True)
         with page.expect_download() as fetched:
@@ -168,7 +174,7 @@ def test_a_long_job_shows_itself_survives_a_reload_and_stops_while_another_perso
 ) -> None:
     with visit(browser, with_settings(server)) as first, visit(browser, with_settings(server)) as second:
         upload(first, clips["long"])
-        first.locator("#upscale").click()
+        start(first, "upscale")
         newest = first.locator("#upscale-job picture-divider #right")
         expect(newest).to_have_js_property("naturalWidth", 256)
         token = token_of(first)
@@ -177,7 +183,7 @@ def test_a_long_job_shows_itself_survives_a_reload_and_stops_while_another_perso
         assert 1 <= status["done"] < LONG
 
         upload(second, clips["short"])
-        second.locator("#preview").click()
+        start(second, "upscale", "preview")
         expect(job(second, "upscale", "waiting")).to_contain_text("One job is before this one.")
 
         first.reload()
@@ -206,7 +212,7 @@ def test_two_versions_are_compared_against_the_original(
         upload(page, clips["original"])
         page.get_by_role("tab", name="Compare").click()
         page.get_by_label("This clip is the high-resolution original").check()
-        page.locator("#compare").click()
+        start(page, "compare")
         view = job(page, "compare", "done")
         token = token_of(page)
         assert {video(server, token, name) for name in ("a.mp4", "b.mp4", "truth.mp4")} == {(3, False)}
@@ -229,7 +235,7 @@ def test_the_sliders_inside_change_the_pictures(server: AppServer, browser: Brow
         page.get_by_role("tab", name="Inside").click()
         page.locator("#inside-frames input").click()
         page.get_by_role("option", name="2", exact=True).click()
-        page.locator("#inside").click()
+        start(page, "inside")
         view = job(page, "inside", "done")
         seen = set()
         for frame, step in (("1", "1"), ("1", "0"), ("0", "0")):
