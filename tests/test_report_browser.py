@@ -25,6 +25,9 @@ from workbench.errors import InputError
 pytestmark = pytest.mark.xdist_group("browser")
 
 
+PART = "document.querySelector('video-divider').shadowRoot.getElementById"
+
+
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """Interpolation of six frames of moving blobs, against known truth."""
@@ -55,8 +58,8 @@ def page(report: Path) -> Iterator[Page]:
         page.on("console", lambda message: trouble.append(message.text) if message.type == "error" else None)
         page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else trouble.append(r.url))
         page.goto(report.as_uri())
-        page.wait_for_function("() => document.getElementById('left').readyState >= 2")
-        page.wait_for_function("() => document.getElementById('right').readyState >= 2")
+        page.wait_for_function(f"() => {PART}('left').readyState >= 2")
+        page.wait_for_function(f"() => {PART}('right').readyState >= 2")
         yield page
         browser.close()
     assert trouble == []
@@ -116,21 +119,21 @@ def test_the_keyboard_moves_the_divider(page: Page) -> None:
 
 
 def test_both_clips_show_the_chosen_frame_and_play_together(page: Page) -> None:
-    times = "() => ['left', 'right'].map(id => document.getElementById(id).currentTime)"
+    times = f"() => ['left', 'right'].map(id => {PART}(id).currentTime)"
     page.locator("#scrub").fill("3")
     page.wait_for_function(f"() => ({times})().every(t => Math.abs(t - 3.5 / 12) < 1e-3)")
     page.locator("#forward").click()
     page.wait_for_function(f"() => ({times})().every(t => Math.abs(t - 4.5 / 12) < 1e-3)")
     page.locator("#play").click()
-    page.wait_for_function("() => !left.paused && !right.paused")
+    page.wait_for_function(f"() => !{PART}('left').paused && !{PART}('right').paused")
     page.wait_for_function(f"() => {{ const [a, b] = ({times})(); return a < 4 / 12 && Math.abs(a - b) < 1 / 12; }}")
     page.locator("#play").click()
-    assert page.evaluate("() => left.paused && right.paused")
+    assert page.evaluate(f"() => {PART}('left').paused && {PART}('right').paused")
 
 
 def test_clips_can_be_chosen_and_curves_lead_to_frames(page: Page) -> None:
     page.select_option("#right-choice", "reference")
-    page.wait_for_function("() => right.readyState >= 2 && right.dataset.name === 'reference'")
+    page.wait_for_function(f"() => {PART}('right').readyState >= 2 && {PART}('right').dataset.name === 'reference'")
     assert page.locator("#right-tag").inner_text() == "reference"
     chart = page.locator(".chart svg").first
     chart.scroll_into_view_if_needed()
@@ -140,7 +143,7 @@ def test_clips_can_be_chosen_and_curves_lead_to_frames(page: Page) -> None:
     assert "frame 5" in page.locator(".readout").first.inner_text()
     page.mouse.down()
     page.mouse.up()
-    page.wait_for_function("() => document.getElementById('scrub').value === '5'")
+    page.wait_for_function(f"() => {PART}('scrub').value === '5'")
 
 
 def test_the_page_fits_a_narrow_screen(page: Page) -> None:

@@ -20,6 +20,7 @@ from workbench.metrics import METRICS
 if TYPE_CHECKING:
     from workbench.comparison.comparison import Comparison
 
+ELEMENTS = ("divider.js", "player.js")  # custom elements, the same that the app's page shows
 LONGEST = 120  # frames of the moving clip
 NO_CLOCK = 12.0  # frames per second of a clip that has no clock of its own
 THUMBNAIL = 420
@@ -30,8 +31,9 @@ def write_report(comparison: Comparison, path: Path) -> Path:
     if comparison.folder is None:
         raise InputError("a report needs the comparison's pictures; load it from the folder they were kept in.")
     store = Store(comparison.folder)
-    page = files("workbench.comparison").joinpath("page.html").read_text(encoding="utf-8")
+    page = _text("page.html")
     parts = {
+        "ELEMENTS": "".join(map(_text, ELEMENTS)),
         "TITLE": escape(str(comparison.about["clip"]["name"])),
         "FACTS": _facts(comparison),
         "LEGEND": _legend(comparison),
@@ -48,6 +50,10 @@ def write_report(comparison: Comparison, path: Path) -> Path:
     except OSError as error:
         raise OutputError(f"the report could not be written to {path} ({error}).") from error
     return path
+
+
+def _text(name: str) -> str:
+    return files("workbench.comparison").joinpath(name).read_text(encoding="utf-8")
 
 
 def _facts(comparison: Comparison) -> str:

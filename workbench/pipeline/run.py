@@ -46,9 +46,9 @@ def upscale_to_file(
 ) -> Run:
     """Upscales a clip into ``output`` (see ``ClipWriter``), with a JSON sidecar that says how it was made.
 
-    Ctrl-C ends the run cleanly: what was made is playable, and ``resume=True`` goes on from there, also after a kill
-    (which costs the frames since the last saved state, at most a few seconds' worth). A finished output is then left
-    as it is. A frame that cannot be used or written raises, after the same clean end.
+    Ctrl-C, or ``on_output`` returning False, ends the run cleanly: what was made is playable, and ``resume=True`` goes
+    on from there, also after a kill (which costs the frames since the last saved state, at most a few seconds' worth).
+    A finished output is then left as it is. A frame that cannot be used or written raises, after the same clean end.
     """
     settings, output = settings or Settings(), Path(output)
     state_file, sidecar = beside(output, ".state.safetensors"), beside(output, ".json")
@@ -58,7 +58,7 @@ def upscale_to_file(
     done = 0 if state is None else state.index
     seconds: list[float] = []
     metadata: dict[str, Any] = {}
-    finished = False
+    finished = stopped = False
     saved = time.monotonic()
     writer = ClipWriter(output, clip, overwrite=overwrite, resume_at=done if resume else None)
     try:
@@ -70,9 +70,10 @@ def upscale_to_file(
                 if time.monotonic() - saved > SAVE_STATE_EVERY:
                     saved = time.monotonic()
                     state.save(state_file)
-                if on_output is not None:
-                    on_output(out)
-        finished = True
+                stopped = on_output is not None and on_output(out) is False
+                if stopped:
+                    break
+        finished = not stopped
     except KeyboardInterrupt:
         pass
     except InputError as error:

@@ -1,0 +1,313 @@
+"""The app's page in a real Chromium, against the real server and the embedded model.
+
+One server, one browser and few jobs for the whole file; every wait has an end; what plays was started by a test.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import av
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.app_server import AppServer, app_server
+from tests.browser import chromium
+from tests.video_material import make_video, noise, pictures
+from workbench.bench.published import as_table
+from workbench.pipeline.settings import Settings
+
+pytestmark = [pytest.mark.xdist_group("app"), pytest.mark.timeout(120)]
+LONGEST = 60_000  # milliseconds of any wait
+QUICK = {"steps": 1}
+SHORT, LONG = 12, 600  # frames
+RATE = 25
+
+expect.set_options(timeout=LONGEST)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    with app_server(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("clips")
+    return {
+        "short": make_video(folder / "short.mp4", pictures(SHORT), rate=RATE, sound=noise(SHORT / RATE)),
+        "long": make_video(folder / "long.mp4", pictures(LONG), rate=RATE, sound=noise(LONG / RATE)),
+        "original": make_video(folder / "original.mp4", pictures(3, 128, 96), rate=RATE),
+    }
+
+
+@contextmanager
+def visit(browser: Browser, url: str, **looks: Any) -> Iterator[Page]:
+    """A page of a person's own, closed whatever happens; an error of its scripts fails the test."""
+    trouble: list[str] = []
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | looks)
+    context.set_default_timeout(LONGEST)
+    try:
+        page = context.new_page()
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.goto(url)
+        expect(page.get_by_role("button", name="Upscale")).to_be_visible()
+        yield page
+    finally:
+        context.close()
+    assert trouble == []
+
+
+def with_settings(server: AppServer, **settings: Any) -> str:
+    return f"{server.url}?settings={quote(json.dumps(QUICK | settings))}"
+
+
+def upload(page: Page, clip: Path) -> None:
+    page.locator("#clip-upload input[type=file]").set_input_files(clip)
+    expect(page.locator("#clip")).to_contain_text(clip.name)
+
+
+def start(page: Page, kind: str, button: str | None = None) -> None:
+    """Presses the button once the page has said what the job will take."""
+    expect(page.locator(f"#{kind}-plan")).to_contain_text("will take")
+    page.locator(f"#{button or kind}").click()
+
+
+def job(page: Page, kind: str, state: str) -> Any:
+    """The view of a job, once it is in that state."""
+    view = page.locator(f"#{kind}-job job-view[data-state={state}]")
+    expect(view).to_be_attached()
+    return view
+
+
+def token_of(page: Page) -> str:
+    return page.url.partition("job=")[2].partition("&")[0]
+
+
+def video(server: AppServer, token: str, name: str = "upscaled.mp4") -> tuple[int, bool]:
+    """Frames that really decode, and whether there is sound, of a finished job's file."""
+    with av.open(str(server.data / "jobs" / token / "public" / name)) as container:
+        sound = bool(container.streams.audio)
+        return sum(1 for _ in container.decode(video=0)), sound
+
+
+def told(page: Page, token: str) -> dict[str, Any]:
+    """The job's status, as the page gets it."""
+    return page.evaluate("token => fetch(`jobs/${token}`).then(answer => answer.json())", token)
+
+
+def test_every_setting_has_a_control_and_a_link_sets_them(server: AppServer, browser: Browser) -> None:
+    with visit(browser, with_settings(server, steps=3, tpm=False, artg=0.5, flow="dis")) as page:
+        for group in {known.metadata["group"] for known in fields(Settings)} - {"quality"}:  # that one is open
+            page.get_by_role("button", name=group.capitalize()).click()
+        for known in fields(Settings):
+            expect(page.locator(f"#setting-{known.name}")).to_be_visible()
+        expect(page.locator("#setting-steps input")).to_have_value("3")
+        expect(page.locator("#setting-tpm input")).not_to_be_checked()
+        expect(page.locator("#setting-artg input[type=number]")).to_have_value("0.5")
+        expect(page.locator("#setting-flow input")).to_have_value("dis")
+    with visit(browser, f"{server.url}?settings={quote(json.dumps({'stepz': 2}))}") as page:
+        expect(page.get_by_role("alert").filter(has_text="Did you mean 'steps'")).to_be_visible()
+
+
+def test_a_clip_is_uploaded_upscaled_and_played_under_a_divider(
+    server: AppServer, browser: Browser, clips: dict[str, Path]
+) -> None:
+    with visit(browser, with_settings(server)) as page:
+        expect(page.locator("#setting-steps input")).to_have_value("1")
+        upload(page, clips["short"])
+        expect(page.locator("#clip")).to_contain_text("64×48 → 256×192 · 12 frames · 25 frames/s · 0.5 s · sound")
+        expect(page.locator("#upscale-plan")).to_contain_text("12 frames")
+        start(page, "upscale")
+        view = job(page, "upscale", "done")
+        assert video(server, token_of(page)) == (SHORT, True)
+        with page.expect_download() as fetched:
+            view.get_by_role("link", name="Video").click()
+        assert fetched.value.suggested_filename == "upscaled.mp4"
+
+        left, right, divider = (view.locator(f"#{part}") for part in ("left", "right", "divider"))
+        for side in (left, right):
+            expect(side).to_have_js_property("readyState", 4)
+        view.get_by_role("button", name="Next frame").click()
+        for side in (left, right):
+            expect(side).to_have_js_property("currentTime", 1.5 / RATE)
+        view.get_by_role("button", name="Play").click()
+        page.wait_for_function(
+            """([left, right]) => !left.paused && !right.paused && right.currentTime > 0.1
+                && Math.abs(left.currentTime - right.currentTime) < 0.08""",
+            arg=[left.element_handle(), right.element_handle()],
+        )
+        stage = view.locator("#stage video-divider #stage")
+        box = stage.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, steps=3)
+        page.mouse.up()
+        assert right.evaluate("video => video.style.clipPath").endswith("25%)")
+        assert not right.evaluate("video => video.paused")
+        view.get_by_role("button", name="Pause").click()
+        divider.press("End")
+        expect(divider).to_have_attribute("aria-valuenow", "100")
+        expect(divider).to_have_attribute("aria-valuetext", "100 % bicubic, 0 % upscaled")
+
+
+def test_a_long_job_shows_itself_survives_a_reload_and_stops_while_another_person_waits(
+    server: AppServer, browser: Browser, clips: dict[str, Path]
+) -> None:
+    with visit(browser, with_settings(server)) as first, visit(browser, with_settings(server)) as second:
+        upload(first, clips["long"])
+        start(first, "upscale")
+        newest = first.locator("#upscale-job picture-divider #right")
+        expect(newest).to_have_js_property("naturalWidth", 256)
+        token = token_of(first)
+        status = told(first, token)
+        assert status["state"] == "running"
+        assert 1 <= status["done"] < LONG
+
+        upload(second, clips["short"])
+        start(second, "upscale", "preview")
+        expect(job(second, "upscale", "waiting")).to_contain_text("One job is before this one.")
+
+        first.reload()
+        view = job(first, "upscale", "running")
+        assert token_of(first) == token
+        expect(newest).to_have_js_property("naturalWidth", 256)
+        expect(view).to_contain_text(f"of {LONG} frames")
+        expect(first.locator("#clip")).to_contain_text("600 frames")
+        expect(first.locator("#setting-steps input")).to_have_value("1")
+        view.get_by_role("button", name="Stop").click()
+        view = job(first, "upscale", "stopped")
+        made = told(first, token)["done"]
+        assert video(server, token) == (made, True)
+        assert 1 <= made < LONG
+        expect(view.locator("video-divider #right")).to_have_js_property("readyState", 4)
+        expect(view.get_by_role("button", name="Go on")).to_be_visible()
+
+        job(second, "upscale", "done")
+        assert video(server, token_of(second)) == (8, True)
+
+
+def test_two_versions_are_compared_against_the_original(
+    server: AppServer, browser: Browser, clips: dict[str, Path]
+) -> None:
+    with visit(browser, with_settings(server)) as page:
+        upload(page, clips["original"])
+        page.get_by_role("tab", name="Compare").click()
+        page.get_by_label("This clip is the high-resolution original").check()
+        start(page, "compare")
+        view = job(page, "compare", "done")
+        token = token_of(page)
+        assert {video(server, token, name) for name in ("a.mp4", "b.mp4", "truth.mp4")} == {(3, False)}
+        expect(view.locator("table").first).to_contain_text("PSNR")
+        expect(view.locator("table").first).to_contain_text("bicubic")
+        for side in ("left", "right"):
+            expect(view.locator(f"video-divider #{side}")).to_have_js_property("readyState", 4)
+        view.locator("video-divider #left-choice").select_option("original")
+        expect(view.locator("video-divider #left-tag")).to_have_text("original")
+        with page.expect_popup() as opened:
+            view.get_by_role("link", name="Open the report").click()
+        report = opened.value
+        expect(report.locator("h1")).to_contain_text("original.mp4")
+        expect(report.locator("video-divider #right")).to_have_js_property("readyState", 4)
+
+
+def test_the_sliders_inside_change_the_pictures(server: AppServer, browser: Browser, clips: dict[str, Path]) -> None:
+    with visit(browser, with_settings(server, steps=2)) as page:
+        upload(page, clips["short"])
+        page.get_by_role("tab", name="Inside").click()
+        page.locator("#inside-frames input").click()
+        page.get_by_role("option", name="2", exact=True).click()
+        start(page, "inside")
+        view = job(page, "inside", "done")
+        seen = set()
+        for frame, step in (("1", "1"), ("1", "0"), ("0", "0")):
+            view.locator("#frame-slider").fill(frame)
+            view.locator("#step-slider").fill(step)
+            shown = view.locator("#figure-x0 img")
+            expect(shown).to_have_attribute("src", f"jobs/{token_of(page)}/x0-{frame}-{step}.png")
+            expect(shown).to_have_js_property("naturalWidth", 256)
+            seen.add(page.request.get(shown.evaluate("image => image.currentSrc")).body())
+        assert len(seen) == 3
+        expect(view.locator("#figure-flow")).to_contain_text("it begins with frame 1")
+        for name in ("x0", "latent", "flow", "artg", "tpm"):
+            expect(view.locator(f"#figure-{name}")).to_be_visible()
+        with page.expect_download() as fetched:
+            view.get_by_role("link", name="Trace").click()
+        assert fetched.value.suggested_filename == "trace.safetensors"
+
+
+def test_a_file_that_is_no_clip_is_told_in_a_box(server: AppServer, browser: Browser, tmp_path: Path) -> None:
+    wrong = tmp_path / "holiday.mp4"
+    wrong.write_bytes(b"not a video " * 100)
+    with visit(browser, server.url) as page:
+        page.locator("#clip-upload input[type=file]").set_input_files(wrong)
+        expect(page.locator("#clip-said").get_by_role("alert")).to_contain_text("holiday.mp4 cannot be opened")
+        page.locator("#upscale").click()
+        expect(page.locator("#upscale-said").get_by_role("alert")).to_contain_text("Choose a clip first")
+    with visit(browser, f"{server.url}?job={'x' * 22}") as page:
+        expect(page.get_by_role("alert").filter(has_text="not here")).to_be_visible()
+
+
+def test_a_lost_network_is_said_and_waited_out(server: AppServer, browser: Browser) -> None:
+    status = {"state": "running", "kind": "upscale", "done": 1, "total": 4, "live": None, "files": {}, "result": {}}
+    with visit(browser, server.url) as page:
+        page.route("**/jobs/lost", lambda route: route.abort())
+        page.evaluate("document.body.append(Object.assign(document.createElement('job-view'), {id: 'lost'}))")
+        view = page.locator("#lost")
+        view.evaluate("view => { view.dataset.kind = 'upscale'; view.dataset.token = 'lost'; }")
+        expect(view).to_contain_text("cannot be reached")
+        page.unroute("**/jobs/lost")
+        page.route("**/jobs/lost", lambda route: route.fulfill(json=status))
+        expect(view).to_contain_text("1 of 4 frames")
+
+
+def test_published_figures_stand_apart_from_measured_ones(server: AppServer, browser: Browser) -> None:
+    measured = {"name": "as set", "seconds_per_frame": 1.5, "first_frame": 1.0, "memory_bytes": 2**28}
+    result = {
+        "machine": {"processor": "a test's"},
+        "stages": {"unet": 1.0, "decode": 0.5},
+        "measured": [measured | {"ratio_to_plain": 1.02, "gflop": 10.0}],
+        "size": [90, 160],
+        "published": as_table(),
+    }
+    status = {"state": "done", "kind": "devices", "updated": 1.0, "files": {}, "result": result, "live": None}
+    with visit(browser, server.url) as page:
+        page.route("**/jobs/told", lambda route: route.fulfill(json=status))
+        page.evaluate("document.body.append(Object.assign(document.createElement('job-view'), {id: 'told'}))")
+        view = page.locator("#told")
+        view.evaluate("view => { view.dataset.kind = 'devices'; view.dataset.token = 'told'; }")
+        tables = view.locator("table")
+        expect(tables).to_have_count(2)
+        expect(tables.first).to_contain_text("as set")
+        expect(tables.first).not_to_contain_text("RTX")
+        expect(tables.last).to_contain_text("published, not measured here")
+        expect(tables.last).to_contain_text("RTX 4090")
+
+
+def test_the_page_is_dark_where_asked_and_fits_a_phone(server: AppServer, browser: Browser) -> None:
+    with visit(browser, f"{server.url}?__theme=dark", viewport={"width": 390, "height": 844}) as page:
+        shade = "element => getComputedStyle(element).{0}.match(/[0-9]+/g).slice(0, 3).map(Number)"
+        assert max(page.locator("body").evaluate(shade.format("backgroundColor"))) < 60
+        assert min(page.locator("#upscale-job job-view").evaluate(shade.format("color"))) > 200
+        for name in ("Upscale", "Compare", "Inside", "This machine"):
+            page.get_by_role("tab", name=name).click()
+            expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,140 @@
+"""The endpoints that programs call, by gradio_client or HTTP, and by MCP when the server is started with --mcp.
+
+from gradio_client import Client, handle_file
+
+app = Client("http://127.0.0.1:7860")
+token = app.predict(handle_file("clip.mp4"), settings={"steps": 4}, api_name="/submit")
+app.predict(token, api_name="/status")  # until "state" is done
+app.predict(token, api_name="/result")  # [{"label", "name", "size", "url"}, ...]
+"""
+
+# Gradio reads the annotations themselves, so they are not postponed here.
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.data_classes import FileData
+from gradio.events import api
+from gradio.route_utils import get_root_url
+from gradio.utils import get_upload_folder
+
+from workbench.app.errors import RequestError
+from workbench.app.request import MATERIAL
+from workbench.app.request import Request as Job
+from workbench.app.service import Service
+from workbench.errors import WorkbenchError
+
+
+def add_endpoints(page: gr.Blocks, service: Service) -> None:
+    """Adds them to the page, whose own handlers may have the same names."""
+    for handler in page.fns.values():
+        handler.api_name = f"page_{handler._id}"
+
+    def submit(
+        clip: FileData | None = None,
+        kind: str = "upscale",
+        settings: dict | None = None,
+        frames: int | None = None,
+        lossless: bool = False,
+        other: dict | str | None = None,
+        second_clip: FileData | None = None,
+        truth: bool = False,
+        model: str = "",
+        device: str = "auto",
+        dtype: str = "auto",
+    ) -> str:
+        """Queue a job on an uploaded clip; returns its token, to be given to status, result and stop.
+
+        Args:
+            clip: a video or an image; every kind needs one but "devices"
+            kind: "upscale", "compare", "inside" or "devices"
+            settings: names and values of workbench.Settings, such as {"steps": 4, "seed": 0}
+            frames: only the first so many
+            lossless: FFV1 in .mkv, else H.264 in .mp4
+            other: for "compare": other settings, "bicubic" or "lanczos"
+            second_clip: for "compare": your own upscaled video, in place of other
+            truth: for "compare": clip is high resolution, and the one to upscale is made from it
+            model: a hub id that this server allows; empty for the server's own
+            device: "auto", "cpu", "mps", "cuda" or "cuda:N"
+            dtype: "auto", "fp32", "fp16" or "bf16"
+        """
+        with _told():
+            values: dict[str, Any] = {
+                "kind": kind, "settings": settings or {}, "frames": frames, "lossless": lossless, "other": other,
+                "truth": truth, "model": model or service.options.model, "device": device, "dtype": dtype,
+            }  # fmt: skip
+            if second_clip is not None:
+                values["other"] = MATERIAL + _add(service, second_clip)
+            if clip is not None:
+                values["source"] = _add(service, clip)
+            return service.submit(Job.from_dict(values))
+
+    def status(token: str) -> dict:
+        """How a job stands: state, position in the queue, done and total frames, seconds per frame and left, error.
+
+        Args:
+            token: what submit returned
+        """
+        with _told():
+            return service.status(token).to_dict()
+
+    def result(token: str, request: gr.Request) -> list[dict]:
+        """The files of a job, each with label, name, size in bytes and the URL to fetch it from.
+
+        Args:
+            token: what submit returned
+        """
+        with _told():
+            asked = request.request
+            assert asked is not None
+            here = get_root_url(asked, asked.url.path, service.options.root_path)
+            return [
+                {
+                    "label": label,
+                    "name": name,
+                    "size": service.public_file(token, name).stat().st_size,
+                    "url": f"{here}/jobs/{token}/{name}",
+                }
+                for label, name in service.status(token).files.items()
+            ]
+
+    def stop(token: str) -> dict:
+        """End a job after the frame at hand; what it made is kept and plays. Returns its status.
+
+        Args:
+            token: what submit returned
+        """
+        with _told():
+            return service.stop(token).to_dict()
+
+    with page:
+        for endpoint in (submit, status, result, stop):
+            api(endpoint, api_name=endpoint.__name__, concurrency_limit=4)
+
+
+def uploaded(file: object) -> tuple[Path, str]:
+    """Where Gradio put a file that came by its upload route, and its own name; RequestError for any other path.
+
+    Gradio checks no paths of its bare endpoints, so a caller could name any file of this machine.
+    """
+    about = file if isinstance(file, dict) else file.model_dump() if isinstance(file, FileData) else {}
+    folder = Path(get_upload_folder()).resolve()
+    path = Path(str(about.get("path", ""))).resolve()
+    if not path.is_relative_to(folder) or not path.is_file():
+        raise RequestError("a clip must be uploaded: give it as gradio_client's handle_file(PATH).")
+    return path, str(about.get("orig_name") or path.name)
+
+
+def _add(service: Service, file: object) -> str:
+    return service.add_material(*uploaded(file))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is refused reaches the caller in its own words."""
+    try:
+        yield
+    except WorkbenchError as error:
+        raise gr.Error(str(error), print_exception=False) from error

@@ -1,0 +1,222 @@
+// <job-view data-kind="upscale" data-token="..." data-size="1280x720">: follows one job until it ends, and shows what it made.
+//
+// It reads jobs/TOKEN again and again, so a closed tab, a reload or a lost network change nothing for the job. Without a
+// token it says what can be done here. What a finished job shows is drawn by results.js.
+
+const POLL = 700, SLOW = 4000; // milliseconds between two looks; the second while the server cannot be reached
+const FINAL = ["done", "stopped", "failed", "interrupted"];
+
+class JobView extends HTMLElement {
+  static observedAttributes = ["data-token"];
+
+  constructor() {
+    super();
+    this.attachShadow({ mode: "open" }).innerHTML = `<style>${JOB_STYLE}</style>
+      <div id="head" hidden>
+        <div id="said" role="status" aria-live="polite"><strong id="state"></strong> <span id="message"></span></div>
+        <div id="buttons">
+          <button type="button" id="stop" class="danger">Stop</button>
+          <button type="button" id="resume">Go on</button>
+          <button type="button" id="link">Copy link</button>
+        </div>
+        <progress id="progress" max="1" value="0" aria-label="Frames done"></progress>
+        <div id="counts"></div>
+        <input id="address" readonly aria-label="Link to this job" hidden>
+      </div>
+      <div id="error" role="alert" hidden></div>
+      <div id="stage"></div>
+      <div id="result"></div>`;
+    for (const id of ["head", "state", "message", "counts", "progress", "stop", "resume", "link", "address", "error", "stage", "result"])
+      this[`$${id}`] = this.shadowRoot.getElementById(id);
+    this.$stop.addEventListener("click", () => this.#ask("stop"));
+    this.$resume.addEventListener("click", () => this.#ask("resume"));
+    this.$link.addEventListener("click", () => this.#copy());
+  }
+
+  connectedCallback() { this.#begin(); }
+  disconnectedCallback() { clearTimeout(this.timer); this.watched = null; }
+  attributeChangedCallback() { if (this.isConnected) this.#begin(); }
+
+  get token() { return this.dataset.token ?? ""; }
+  url(name) { return `jobs/${this.token}/${name}`; }
+
+  #begin() {
+    if (this.watched === this.token) return;
+    clearTimeout(this.timer);
+    this.watched = this.token;
+    this.drawn = this.shown = null;
+    delete this.dataset.state;
+    this.$result.replaceChildren();
+    this.$error.hidden = true;
+    this.$head.hidden = !this.token;
+    this.#shape();
+    if (!this.token) {
+      this.$stage.replaceChildren(emptyState(this.dataset.kind));
+      return;
+    }
+    rememberJob(this.token);
+    this.$stage.replaceChildren(curtain("The first frame shows here as soon as it is made."));
+    this.#look();
+  }
+
+  /** The stage has the clip's shape from the start, so that nothing moves when pictures come. */
+  #shape() {
+    const [width, height] = (this.dataset.size ?? "").split("x").map(Number);
+    this.size = width && height ? [width, height] : null;
+    this.$stage.style.setProperty("--shape", this.size ? `${width} / ${height}` : "16 / 9");
+  }
+
+  async #look() {
+    const token = this.token;
+    let wait = POLL;
+    try {
+      const answer = await fetch(`jobs/${token}`, { cache: "no-store" });
+      if (this.watched !== token) return;
+      if (answer.status === 404) return this.#gone();
+      if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+      const status = await answer.json();
+      if (this.watched !== token) return;
+      this.#draw(status);
+      if (FINAL.includes(status.state)) return;
+    } catch (problem) {
+      if (this.watched !== token) return;
+      this.$message.textContent = "The server cannot be reached just now. The job goes on there; trying again.";
+      console.warn("job-view:", problem.message);
+      wait = SLOW;
+    }
+    this.timer = setTimeout(() => this.#look(), wait);
+  }
+
+  #gone() {
+    this.$head.hidden = true;
+    this.$stage.replaceChildren(emptyState(this.dataset.kind));
+    this.#fail("That job is not here any more: jobs are deleted some time after they end. Start a new one.");
+  }
+
+  #fail(text) {
+    this.$error.textContent = text;
+    this.$error.hidden = !text;
+  }
+
+  #draw(status) {
+    const over = FINAL.includes(status.state);
+    this.dataset.state = status.state;
+    this.$state.textContent = STATES[status.state] ?? status.state;
+    this.$message.textContent = status.state === "waiting" ? queueText(status.position) : status.state === "failed" ? "" : status.message ?? "";
+    this.$counts.textContent = countsText(status);
+    this.$progress.hidden = over;
+    if (status.total) this.$progress.value = status.done / status.total;
+    else if (status.state === "running") this.$progress.removeAttribute("value");
+    this.$stop.hidden = over;
+    this.$resume.hidden = !["stopped", "interrupted", "failed"].includes(status.state);
+    this.#fail(status.error ? status.error[0].toUpperCase() + status.error.slice(1) : "");
+    if (status.live !== null && status.live !== this.shown && !over) this.#live(status);
+    if (over && this.drawn !== status.updated) {
+      this.drawn = status.updated;
+      this.#finish(status);
+    }
+    this.dispatchEvent(new CustomEvent("job", { detail: status, bubbles: true, composed: true }));
+  }
+
+  #live(status) {
+    this.shown = status.live;
+    let pair = this.$stage.querySelector("picture-divider");
+    if (!pair) {
+      pair = document.createElement("picture-divider");
+      this.$stage.replaceChildren(pair);
+    }
+    const [left, right] = liveNames(status);
+    pair.show({
+      left: { name: left, src: this.url(`live-bicubic.png?${status.live}`) },
+      right: { name: right, src: this.url(`live.png?${status.live}`) },
+      size: this.size,
+    }).catch(() => { this.shown = null; }); // replaced while it was read: the next look brings the newer one
+  }
+
+  #finish(status) {
+    const { stage, result } = drawResult(this, status);
+    if (stage) this.$stage.replaceChildren(stage);
+    else if (!this.$stage.querySelector("picture-divider")) this.$stage.replaceChildren(curtain("No frame was made."));
+    this.$result.replaceChildren(...result);
+  }
+
+  async #ask(what) {
+    const button = this[`$${what}`];
+    button.disabled = true;
+    try {
+      const answer = await fetch(this.url(what), { method: "POST" });
+      const said = await answer.json().catch(() => ({}));
+      if (!answer.ok) throw new Error(said.error ?? said.detail ?? `the server answers ${answer.status}`);
+      if (what === "stop") this.$message.textContent = "Stopping after this frame; what is made is kept.";
+    } catch (problem) {
+      this.#fail(`That did not work: ${problem.message}.`);
+    }
+    button.disabled = false;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.#look(), 150);
+  }
+
+  async #copy() {
+    const link = new URL(`?job=${this.token}`, location.href).href;
+    this.$address.value = link;
+    try {
+      await navigator.clipboard.writeText(link); // only where the page comes by https or from this machine
+      this.$link.textContent = "Copied";
+      setTimeout(() => { this.$link.textContent = "Copy link"; }, 2000);
+    } catch {
+      this.$address.hidden = false;
+      this.$address.select();
+    }
+  }
+}
+
+const STATES = { waiting: "Waiting", running: "Working", done: "Done", stopped: "Stopped", failed: "Failed", interrupted: "Interrupted" };
+
+function queueText(position) {
+  if (!position) return "It starts in a moment.";
+  return position === 1 ? "One job is before this one." : `${position} jobs are before this one.`;
+}
+
+function liveNames(status) {
+  const names = status.result?.names;
+  if (names) return [names.b, names.a];
+  return status.kind === "compare" ? ["B", "A"] : ["bicubic", "upscaled"];
+}
+
+function countsText(status) {
+  const parts = [];
+  if (status.total && status.kind !== "devices") parts.push(`${status.done} of ${status.total} frames`);
+  if (status.seconds_per_frame) parts.push(`${seconds(status.seconds_per_frame)} a frame`);
+  if (status.seconds_left && !FINAL.includes(status.state)) parts.push(`about ${duration(status.seconds_left)} left`);
+  return parts.join(" · ");
+}
+
+function seconds(value) { return value < 10 ? `${value.toPrecision(2)} s` : `${Math.round(value)} s`; }
+
+function duration(value) {
+  if (value < 90) return `${Math.max(1, Math.round(value))} s`;
+  return value < 5400 ? `${Math.round(value / 60)} min` : `${(value / 3600).toFixed(1)} h`;
+}
+
+function curtain(words) {
+  const box = make("div", { className: "curtain" });
+  box.append(make("p", {}, words));
+  return box;
+}
+
+/** <tag> with properties and children. */
+function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+/** The address leads back to this job after a reload. */
+function rememberJob(token) {
+  const here = new URL(location.href);
+  if (here.searchParams.get("job") === token) return;
+  here.searchParams.set("job", token);
+  here.searchParams.delete("settings");
+  history.replaceState(history.state, "", here);
+}
+define("job-view", JobView);

@@ -1,0 +1,205 @@
+// What a job that ended shows: { stage, result }, elements for the view's stage and for below it. One function a kind.
+
+function drawResult(view, status) {
+  const drawn = (RESULTS[status.kind] ?? (() => ({ stage: null, result: [] })))(view, status);
+  const files = downloads(view, status);
+  return { stage: drawn.stage, result: files ? [files, ...drawn.result] : drawn.result };
+}
+
+const RESULTS = {
+  upscale(view, status) {
+    const { files, result } = status;
+    if (files.picture) {
+      const pair = make("picture-divider");
+      pair.show({
+        left: { name: "bicubic", src: view.url(files.bicubic) },
+        right: { name: "upscaled", src: view.url(files.picture) },
+        size: [result.width, result.height],
+      });
+      return { stage: pair, result: [notes(result)] };
+    }
+    if (!files.play && !files.video) return { stage: null, result: [] };
+    const player = make("video-divider");
+    player.show({
+      clips: { bicubic: view.url(files.bicubic), upscaled: view.url(files.play ?? files.video) },
+      left: "bicubic", right: "upscaled", fps: result.fps, frames: result.frames, size: [result.width, result.height], sound: Boolean(result.audio),
+    });
+    return { stage: player, result: [notes(result)] };
+  },
+
+  compare(view, status) {
+    const { files, result } = status;
+    if (!files.a || !files.b) return { stage: null, result: [] };
+    const { a, b } = result.names;
+    const clips = { [a]: view.url(files.a), [b]: view.url(files.b) };
+    if (files.truth) clips.original = view.url(files.truth);
+    const player = make("video-divider");
+    player.show({ clips, left: b, right: a, fps: result.fps, frames: result.frames, size: [result.width, result.height], sound: false });
+    const below = [];
+    if (result.table) below.push(make("section", {}, make("h3", {}, "Measured"), table(result.table), ...paragraph(result.note)));
+    if (result.seconds_per_frame) below.push(make("section", {}, make("h3", {}, "Cost"), costs(result)));
+    if (files.curves) below.push(make("section", {}, make("h3", {}, "Frame by frame"), picture(view.url(files.curves), "Curves of each metric per frame")));
+    return { stage: player, result: below };
+  },
+
+  inside(view, status) {
+    const { result } = status;
+    return result.figures && result.frames ? { stage: insideFigures(view, result), result: [] } : { stage: null, result: [] };
+  },
+
+  devices(view, status) {
+    const { files, result } = status;
+    const parts = [];
+    if (result.machine) parts.push(make("h3", {}, "This machine"), make("p", { className: "soft" }, typeof result.machine === "string" ? result.machine : facts(result.machine)));
+    if (result.stages) parts.push(make("h3", {}, "Seconds of one frame, by stage"), bars(result.stages));
+    if (result.measured?.length) parts.push(make("h3", {}, "Measured here"), measuredTable(result));
+    if (result.published?.length)
+      parts.push(make("h3", {}, "Published by others"), make("p", { className: "soft" }, "Not measured here: what others wrote about the published model on other machines."), table(result.published));
+    if (files.figure) parts.push(picture(view.url(files.figure), "Time per stage"));
+    return { stage: parts.length ? make("div", { className: "sheet" }, ...parts) : null, result: [] };
+  },
+};
+
+/** Sliders for frame and denoising step over the recorded run; every figure follows. */
+function insideFigures(view, { frames, steps, figures, first = {}, titles = {} }) {
+  const at = { frame: Math.min(1, frames - 1), step: steps - 1 };
+  const sheet = make("div", { className: "sheet" });
+  const sliders = make("div", { className: "sliders" });
+  const shown = Object.entries(figures).map(([name, pattern]) => {
+    const image = make("img", { alt: "" }), missing = make("p", { className: "soft missing", hidden: true });
+    const caption = make("figcaption", {}, make("strong", {}, titles[name] ?? name), ...(pattern.includes("{step}") ? [] : [" ", make("small", {}, "all steps")]));
+    sheet.append(make("figure", { id: `figure-${name}` }, caption, image, missing));
+    return { name, pattern, image, missing };
+  });
+  const update = () => {
+    for (const { name, pattern, image, missing } of shown) {
+      const starts = first[name] ?? 0, there = at.frame >= starts;
+      missing.hidden = there;
+      image.style.visibility = there ? "visible" : "hidden";
+      missing.textContent = `Nothing yet at frame ${at.frame}: it needs a previous frame, so it begins with frame ${starts}.`;
+      const source = view.url(pattern.replace("{frame}", Math.max(at.frame, starts)).replace("{step}", at.step));
+      image.alt = `${name}, frame ${at.frame}, step ${at.step}`;
+      if (image.dataset.source === source) continue;
+      image.dataset.source = source;
+      loadPicture(source).then(() => { if (image.dataset.source === source) image.src = source; }).catch(() => {
+        missing.hidden = false;
+        missing.textContent = "This picture could not be fetched.";
+      });
+    }
+  };
+  for (const [name, count, label] of [["frame", frames, "Frame"], ["step", steps, "Denoising step"]]) {
+    const input = make("input", { type: "range", id: `${name}-slider`, min: 0, max: count - 1, step: 1, value: at[name], disabled: count < 2 });
+    const said = make("output", { htmlFor: input.id });
+    const tell = () => { said.value = `${at[name] + (name === "step" ? 1 : 0)} of ${name === "step" ? count : count - 1}`; };
+    input.addEventListener("input", () => { at[name] = Number(input.value); tell(); update(); });
+    tell();
+    sliders.append(make("label", {}, make("span", {}, label), input, said));
+  }
+  sheet.prepend(sliders);
+  update();
+  return sheet;
+}
+
+const FILE_LABELS = {
+  video: "Video", picture: "Picture", sidecar: "Settings and timings (JSON)", bicubic: "Bicubic, for comparison",
+  report: "Report (one HTML file)", json: "Values (JSON)", csv: "Values (CSV)", curves: "Curves (PNG)", a: "Clip A", b: "Clip B", truth: "Original",
+  trace: "Trace, for a notebook (safetensors)", table: "Table (JSON)", figure: "Figure (PNG)",
+};
+const MAIN_FILES = ["video", "picture", "report", "trace", "table"];
+
+function downloads(view, status) {
+  const entries = Object.entries(status.files).filter(([label, name]) => label !== "play" || name !== status.files.video);
+  if (!entries.length) return null;
+  const row = make("div", { className: "files" });
+  for (const [label, name] of entries)
+    row.append(make("a", { href: view.url(name), download: name, className: MAIN_FILES.includes(label) ? "main" : "" }, `↓ ${FILE_LABELS[label] ?? label}`));
+  if (status.files.report) row.append(make("a", { href: view.url(status.files.report), target: "_blank", rel: "noopener" }, "Open the report"));
+  row.append(make("a", { href: `?settings=${encodeURIComponent(JSON.stringify(status.settings))}`, className: "quiet" }, "Link to these settings"));
+  return row;
+}
+
+function notes(result) {
+  const said = [result.flow ? `flow: ${result.flow}` : "", ...(result.notes ?? [])].filter(Boolean);
+  return make("p", { className: "soft" }, said.join(" · "));
+}
+
+function paragraph(words) { return words ? [make("p", { className: "soft" }, words)] : []; }
+
+function picture(src, alt) { return make("img", { src, alt, className: "figure", loading: "lazy" }); }
+
+function facts(values) { return Object.entries(values).map(([name, value]) => `${name}: ${value}`).join(" · "); }
+
+/** Rows of cells, the first row the heading; or rows of {heading: cell}. */
+function table(rows) {
+  const lists = Array.isArray(rows[0]) ? rows : [Object.keys(rows[0]), ...rows.map(Object.values)];
+  const [heads, ...body] = lists;
+  const line = (cells, tag) => make("tr", {}, ...cells.map((cell, k) => {
+    const head = tag === "th" || k === 0;
+    return make(head ? "th" : "td", head ? { scope: tag === "th" ? "col" : "row" } : {}, shownValue(cell));
+  }));
+  return make("div", { className: "scroll", tabIndex: 0 }, make("table", {}, make("thead", {}, line(heads, "th")), make("tbody", {}, ...body.map(row => line(row, "td")))));
+}
+
+function shownValue(value) {
+  if (value === null || value === undefined) return "–";
+  return typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(4))) : String(value);
+}
+
+function measuredTable({ measured, size, device, dtype }) {
+  const rows = [["settings", "s/frame", "first frame, s", "peak memory", "time ÷ plain loop", "Gflop/frame"]];
+  for (const row of measured)
+    rows.push([row.name, row.seconds_per_frame, row.first_frame, mebibytes(row.memory_bytes), row.ratio_to_plain, row.gflop]);
+  const about = size ? `Frames of ${size[1]}×${size[0]} → ${4 * size[1]}×${4 * size[0]} on ${device}, ${dtype}; the median of a few. The plain loop is diffusers' own classes called one by one.` : "";
+  return make("div", {}, table(rows), ...paragraph(about));
+}
+
+function mebibytes(bytes) { return bytes ? `${(bytes / 2 ** 20).toFixed(0)} MiB` : null; }
+
+function costs({ names, seconds_per_frame: time, memory = {} }) {
+  const rows = [["", "s/frame", "memory, estimated"]];
+  for (const side of ["a", "b"]) rows.push([names[side], time[side] ?? null, mebibytes(memory[side])]);
+  return table(rows);
+}
+
+function bars(stages) {
+  const most = Math.max(...Object.values(stages));
+  const list = make("dl", { className: "bars" });
+  for (const [name, value] of Object.entries(stages)) {
+    const bar = make("i");
+    bar.style.width = `${100 * value / most}%`;
+    list.append(make("dt", {}, name), make("dd", {}, make("span", { className: "track" }, bar), make("span", {}, seconds(value))));
+  }
+  return list;
+}
+
+// Before there is a job
+
+const EMPTY = {
+  upscale: ["Four times the pixels, frame by frame", "Choose a clip, then press Upscale. Every frame shows here as soon as it is made, beside the bicubic one."],
+  compare: ["Two versions, one moving picture", "Choose a clip and what to set it against, then press Compare: two synchronised players under one divider, and the numbers below."],
+  inside: ["Watch it think", "Choose a clip, then record a few frames: the latents and the picture at every denoising step, the flow and the warped previous output, what guides and what is fused."],
+  devices: ["How fast is this machine?", "Press Measure here: seconds per stage of one frame, and what fewer steps and the slicing switches change, beside figures that others published."],
+};
+
+function emptyState(kind) {
+  const [title, words] = EMPTY[kind] ?? ["", ""];
+  const box = make("div", { className: "curtain empty" }, make("h3", {}, title), make("p", {}, words));
+  if (kind !== "upscale") return box;
+  const place = make("div");
+  place.append(box);
+  example().then(shown => { if (shown) place.replaceChildren(shown); }).catch(problem => console.warn("example:", problem.message));
+  return place;
+}
+
+/** The example that came with the app, already computed. */
+async function example() {
+  const answer = await fetch("example/example.json");
+  if (!answer.ok) return null;
+  const about = await answer.json();
+  const player = make("video-divider");
+  player.show({
+    clips: { bicubic: "example/bicubic.mp4", upscaled: "example/ours.mp4" },
+    left: "bicubic", right: "upscaled", fps: about.fps, frames: about.frames, size: [about.width, about.height], sound: false,
+  });
+  return make("div", {}, make("p", { className: "lead" }, make("strong", {}, "An example, already computed."), " Drag the line, or press Play; then choose your own clip."), player, ...paragraph(about.credit));
+}

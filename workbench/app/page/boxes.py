@@ -1,0 +1,77 @@
+"""Small pieces of HTML: messages, the clip's card, the sentence about a run. All text of others is escaped here."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+
+def _no_clip(title: str, words: str) -> str:
+    return (
+        '<div class="clip-card empty"><div class="clip-picture" aria-hidden="true"><span>▶</span></div>'
+        f"<p><strong>{title}</strong><small>{words}</small></p></div>"
+    )
+
+
+EMPTY_CLIP = _no_clip("Your clip", "Drop a video, an image or a few frames below, or pick a sample.")
+LOOKING = _no_clip("Looking at it …", "Its size, length and sound are read, nothing more.")
+
+
+def text(words: object) -> str:
+    """Escaped, for ``gr.HTML``: braces and dollars too, which its templates would read."""
+    return escape(str(words)).replace("{", "&#123;").replace("}", "&#125;").replace("$", "&#36;")
+
+
+def error(words: object) -> str:
+    """A refusal or a failure, as a box that screen readers say at once."""
+    said = str(words)
+    first, _, _ = said.partition(" ")
+    if "." not in first:  # a file's name is written as it is
+        said = said[:1].upper() + said[1:]
+    return f'<div class="note bad" role="alert">{text(said)}</div>'
+
+
+def note(words: object) -> str:
+    return f'<div class="note">{text(words)}</div>'
+
+
+def clip_card(token: str, name: str, probe: dict[str, Any]) -> str:
+    """The chosen clip: a picture of it, its name, what is known about it."""
+    still = probe.get("kind") == "pictures"
+    inner = (
+        f'<img src="materials/{token}" alt="">'
+        if still
+        else f'<video src="materials/{token}#t=0.001" muted playsinline controls preload="metadata"></video>'
+    )
+    facts = " · ".join(text(fact) for fact in clip_facts(probe))
+    notes = "".join(f"<small>{text(said)}</small>" for said in probe.get("notes", ()))
+    return (
+        f'<div class="clip-card"><div class="clip-picture">{inner}</div>'
+        f'<p><strong title="{text(name)}">{text(name)}</strong><small>{facts}</small>{notes}</p></div>'
+    )
+
+
+def clip_facts(probe: dict[str, Any]) -> list[str]:
+    """Size in and out, frames, rate, length, sound: those that are known."""
+    width, height = probe["width"], probe["height"]
+    facts = [f"{width}×{height} → {4 * width}×{4 * height}"]
+    if probe.get("frames"):
+        facts.append(f"{probe['frames']} frame{'s' if probe['frames'] > 1 else ''}")
+    if probe.get("fps"):
+        facts.append(f"{probe['fps']:.4g} frames/s")
+    if probe.get("seconds"):
+        facts.append(f"{probe['seconds']:.1f} s")
+    if probe.get("audio"):
+        facts.append("sound")
+    return facts
+
+
+def plan(foreseen: dict[str, Any]) -> str:
+    """The sentence about time and memory before a run; a box when it cannot fit."""
+    return f'<p class="plan">{text(foreseen["text"])}</p>' if foreseen["fits"] else error(foreseen["text"])
+
+
+def job(kind: str, token: str = "", size: tuple[int, int] | None = None) -> str:
+    """The element that follows a job; without a token it says what can be done here. ``size``: (w, h) of the clip."""
+    shape = f' data-size="{4 * size[0]}x{4 * size[1]}"' if size else ""
+    return f'<job-view data-kind="{kind}" data-token="{token}"{shape}></job-view>'

@@ -1,0 +1,356 @@
+"""What pages and the API call: uploads in, jobs in and out. Thread-safe, without torch, without decoding anything."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from workbench.app.errors import AppError, LimitError, ModelRefused, NotFound, QueueFull, RequestError
+from workbench.app.lanes import Lane, Worker, WorkerProcess
+from workbench.app.limits import Limits
+from workbench.app.process import Answering, Child
+from workbench.app.request import Request
+from workbench.app.status import RESUMABLE, Status
+from workbench.app.store import Store
+from workbench.errors import DeviceError, WorkbenchError
+
+PUBLISHED = "Jamichsu/Stream-DiffVSR"
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+RESTARTS = 3  # a job that took the server down with it so often is not begun again unasked
+SPARE = 500_000_000  # bytes of disk an upload leaves free
+PROBE_SECONDS, PLAN_SECONDS = 30.0, 120.0
+SWEEP_EVERY = 600.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How the server was started. ``model``: the one that forms start with ("" is the embedded one).
+
+    ``models``: those that may be asked for, ``model`` among them. ``any_model``: any other hub id too.
+    ``data``: folder of jobs and uploads. ``keep_hours``: how long they stay after their last change.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int | None = None
+    model: str = ""
+    models: tuple[str, ...] = ("", PUBLISHED)
+    any_model: bool = False
+    device: str = "auto"
+    share: bool = False
+    auth: tuple[str, str] | None = None
+    mcp: bool = False
+    root_path: str | None = None
+    keep_hours: float = 24.0
+    limits: Limits = field(default_factory=Limits)
+
+
+class Asks(Protocol):
+    """The planner, as the service sees it."""
+
+    def ask(self, word: str, *, timeout: float, **question: Any) -> Any: ...
+    def close(self) -> None: ...
+
+
+class Service:
+    """Uploads, jobs and their queue. Every method may be called from any thread.
+
+    All raise AppError's kinds with a message for the person: RequestError, NotFound, LimitError, ModelRefused,
+    QueueFull. ``planner`` and ``worker`` start what looks at uploads and what does jobs; tests give their own.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        planner: Callable[[], Asks] | None = None,
+        worker: Callable[[str], Worker] | None = None,
+    ) -> None:
+        self.options = options
+        self.store = Store(options.data)
+        self._own = FileLock(self.store.root / "server.lock", blocking=False)
+        try:
+            self._own.acquire()
+        except Timeout:
+            raise AppError(
+                f"another server uses {self.store.root}. Give this one a folder of its own: --data FOLDER."
+            ) from None
+        self._start_worker = worker or (lambda device: WorkerProcess(device=device, model=options.model))
+        self._planner = planner() if planner else _planner(self.store.root)
+        self._lanes: dict[str, Lane] = {}
+        self._lock = threading.RLock()
+        self._devices: list[dict[str, Any]] = []
+        self._closing = threading.Event()
+        threading.Thread(target=self._begin, args=[self.store.unfinished()], name="begins", daemon=True).start()
+        threading.Thread(target=self._sweep, name="sweeps", daemon=True).start()
+
+    # uploads
+
+    def add_material(self, path: Path | Sequence[Path], name: str) -> str:
+        """Copies an upload into the store -> its token. ``name``: as the person calls it, for display only.
+
+        Several paths are the frames of one clip, in the order given. Raises LimitError for what is too large,
+        RequestError for a kind of file that is not taken.
+        """
+        files = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+        size = sum(Path(file).stat().st_size for file in files)
+        self.options.limits.check_size(size)
+        if len(files) > self.options.limits.frames:
+            raise LimitError(f"{len(files)} pictures are more than the {self.options.limits.frames} this server takes.")
+        if shutil.disk_usage(self.store.root).free < 2 * size + SPARE:
+            raise LimitError("this server's disk is nearly full. Try again later, when old jobs have been deleted.")
+        return self.store.add_material([Path(file) for file in files], name)
+
+    def material(self, token: str) -> dict[str, Any]:
+        """``{"name", "path", "size", "created"}`` of an upload; NotFound when it is not there (any more)."""
+        found = self.store.material(token)
+        return {"name": found.name, "path": found.path, "size": found.size, "created": found.created}
+
+    def probe(self, material: str) -> dict[str, Any]:
+        """``{"kind", "width", "height", "frames", "fps", "seconds", "audio", "notes"}``, looked at in a child.
+
+        Raises InputError for a file that is no clip, LimitError for one beyond the limits. Looked at once only.
+        """
+        found = self.store.material(material)
+        facts = self.store.facts(material)
+        if facts is None:
+            try:
+                facts = self._planner.ask("probe", timeout=PROBE_SECONDS, path=str(found.path))
+            except WorkbenchError as error:
+                raise type(error)(_named(str(error), found.path, found.name)) from None
+            self.store.remember(material, facts)
+        self.options.limits.check_frame(facts)
+        return facts
+
+    # jobs
+
+    def plan(self, request: Request) -> dict[str, Any]:
+        """What the job will take, before it starts.
+
+        ``{"frames", "seconds", "memory_bytes", "available_bytes", "fits", "text", "instead"}``; ``instead``: changes
+        of settings that would fit, or None.
+        """
+        self._check(request)
+        paths = self._materials(request)
+        return self._planner.ask("plan", timeout=PLAN_SECONDS, request=json.loads(request.to_json()), **paths)
+
+    def devices(self) -> list[dict[str, Any]]:
+        """``[{"name": "cpu", "label": ..., "dtypes": [...]}, ...]``: what jobs can ask for, the preferred first."""
+        if not self._devices:
+            self._devices = self._planner.ask("hello", timeout=PROBE_SECONDS)["devices"]
+        return self._devices
+
+    def submit(self, request: Request) -> str:
+        """Puts a job in its device's queue -> its token. Refuses what cannot fit or is not allowed."""
+        plan = self.plan(request)
+        if not plan["fits"]:
+            raise LimitError(plan["text"])
+        lane = self._lane(request.device)
+        token = self.store.add_job(request)
+        try:
+            lane.put(token)
+        except QueueFull:
+            self.store.remove_job(token)
+            raise
+        return token
+
+    def status(self, token: str) -> Status:
+        """How a job stands, its queue position included."""
+        status = self.store.status(token)
+        lane = self._lane_of(token)
+        if lane is None or status.final:
+            return status
+        position = lane.position(token)
+        if position is not None:
+            return status.but(state="waiting", position=position)
+        if status.state == "waiting":
+            return status.but(state="running", message="starting")
+        if self.store.stop_flag(token).exists():
+            return status.but(message="stopping after this frame")
+        return status
+
+    def request(self, token: str) -> Request:
+        """What was asked."""
+        return self.store.request(token)
+
+    def public_file(self, token: str, name: str) -> Path:
+        """A file that may be seen; NotFound for every other name."""
+        return self.store.public_file(token, name)
+
+    def stop(self, token: str) -> Status:
+        """A waiting job leaves the queue; a running one ends after its frame, and what it made stays playable."""
+        with self._lock:
+            lane = self._lane_of(token)
+            if lane is not None and lane.take_back(token):
+                return self.store.say(token, state="stopped", message="")
+            if not self.store.status(token).final:
+                self.store.stop_flag(token).touch()
+        return self.status(token)
+
+    def resume(self, token: str) -> Status:
+        """A stopped, failed or interrupted job joins the queue again, and goes on where it was."""
+        request = self.store.request(token)
+        self._materials(request)
+        lane = self._lane(request.device)
+        with self._lock:
+            before = self.store.status(token)
+            if before.state not in RESUMABLE or lane.position(token) is not None:
+                raise RequestError(
+                    f"this job is {before.state}; only one that stopped, failed or was interrupted resumes."
+                )
+            self.store.forget_past(token)
+            self.store.say(token, state="waiting", error=None, message="")
+            try:
+                lane.put(token)
+            except QueueFull:
+                self.store.say(token, state=before.state, error=before.error, message=before.message)
+                raise
+        return self.status(token)
+
+    def close(self) -> None:
+        """Ends workers and planner; running jobs become ``interrupted`` and go on when the server starts again."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        for lane in list(self._lanes.values()):
+            lane.close()
+        self._planner.close()
+        self._own.release()
+
+    # inside
+
+    def _check(self, request: Request) -> None:
+        """Refuses a model that is not allowed and a clip beyond the limits."""
+        options = self.options
+        if request.model not in options.models and request.model != options.model:
+            if not options.any_model:
+                allowed = ", ".join(name or "the embedded one (empty)" for name in options.models)
+                raise ModelRefused(
+                    f"the model {request.model!r} is not on this server's list: {allowed}. "
+                    f"Its owner can start it with --allow-any-model."
+                )
+            if not HUB_ID.fullmatch(request.model) or Path(request.model).exists():
+                raise ModelRefused(f"{request.model!r} is no hub id of the form owner/name.")
+        for token in (request.source, request.other_material):
+            if token is not None:
+                options.limits.check_clip(self.probe(token), request.frames)
+
+    def _materials(self, request: Request) -> dict[str, str | None]:
+        """Where the uploads of a request are; raises NotFound when one is gone."""
+        tokens = {"source": request.source, "other": request.other_material}
+        return {role: str(self.store.material(token).path) if token else None for role, token in tokens.items()}
+
+    def _order(self, token: str) -> dict[str, Any]:
+        return {"job": str(self.store.folder(token)), **self._materials(self.store.request(token))}
+
+    def _lane(self, device: str) -> Lane:
+        """The lane of a device by any of its names; raises DeviceError for one that is not there."""
+        name = self._device(device)
+        with self._lock:
+            if self._closing.is_set():
+                raise AppError("the server is ending; try again in a moment.")
+            if name not in self._lanes:
+                self._lanes[name] = Lane(
+                    lambda: self._start_worker(name),
+                    order=self._order,
+                    ended=self._ended,
+                    waiting=self.options.limits.waiting,
+                    warm=name == self._device("auto"),
+                )
+            return self._lanes[name]
+
+    def _device(self, name: str) -> str:
+        """A device's own name; raises DeviceError for one that is not there."""
+        names = [found["name"] for found in self.devices()]
+        wanted = self.options.device if name == "auto" else name
+        found = names[0] if wanted == "auto" else "cuda:0" if wanted == "cuda" else wanted
+        if found not in names:
+            raise DeviceError(f"device {found!r} is not there; this machine has: {', '.join(names)}. Choose 'auto'.")
+        return found
+
+    def _lane_of(self, token: str) -> Lane | None:
+        """Where a job waits or runs."""
+        lanes = list(self._lanes.values())
+        return next((lane for lane in lanes if lane.runs(token) or lane.position(token) is not None), None)
+
+    def _ended(self, token: str, code: int | None) -> None:
+        """Gives a job a final state where its worker could not."""
+        with self._lock:
+            lane = self._lane_of(token)
+            if self.store.status(token).final or (lane is not None and lane.position(token) is not None):
+                return  # or it was resumed already
+            if self._closing.is_set():
+                self.store.say(token, state="interrupted", message="the server was ended", seconds_left=None)
+            else:
+                self.store.say(token, state="failed", error=_why(code), message="", seconds_left=None)
+
+    def _begin(self, left: list[str]) -> None:
+        """Makes the first lane, whose worker gets warm, and goes on with what an earlier server ``left``."""
+        try:
+            self._lane("auto")
+        except WorkbenchError as error:
+            log.error("no device is ready: %s", error)
+        for token in left:
+            try:
+                self._take_up(token)
+            except NotFound:
+                log.warning("job %s was deleted before it could go on", token)
+            except (WorkbenchError, OSError) as error:
+                self.store.say(token, state="failed", error=str(error), message="")
+
+    def _take_up(self, token: str) -> None:
+        """A job that an earlier server left: it waits again, unless it was to stop or ended its server too often."""
+        if self.store.stop_flag(token).exists():
+            self.store.say(token, state="stopped", message="")
+        elif self.store.restarts(token, add=self.store.status(token).state == "running") > RESTARTS:
+            message = f"the server ended {RESTARTS} times during this job; resume it if you want to try again"
+            self.store.say(token, state="interrupted", message=message)
+        else:
+            lane = self._lane(self.store.request(token).device)
+            with self._lock:
+                if self._lane_of(token) is None:  # its owner may have been quicker
+                    self.store.say(token, state="waiting", message="")
+                    lane.put(token, force=True)
+
+    def _sweep(self) -> None:
+        keep = self.options.keep_hours * 3600
+        while True:
+            try:
+                self.store.sweep(keep)
+            except OSError:
+                log.exception("sweeping failed")
+            if self._closing.wait(min(SWEEP_EVERY, keep / 4)):
+                return
+
+
+def _planner(root: Path) -> Answering:
+    planner = Answering(lambda: Child("workbench.app.planner", "--data", str(root)))
+    planner.warm()
+    return planner
+
+
+def _why(code: int | None) -> str:
+    """What a worker's end without a word means."""
+    if code is None:
+        return "the job could not be started; the server's log has more. Resume it to try again."
+    if code == -9:
+        return "the system ended the job, most likely because memory ran out. Give a smaller clip, or fewer frames."
+    if code < 0:
+        return f"the job broke down (signal {-code}). The file may be damaged; encode it anew and try again."
+    return f"the job ended without a result (exit code {code}). Resume it to try again."
+
+
+def _named(text: str, path: Path, name: str) -> str:
+    """A message that calls the file as the person does."""
+    return text.replace(str(path), name)

@@ -1,0 +1,38 @@
+"""What each kind of job does. A work function leaves its files in ``task.public`` and says what they are.
+
+Labels in ``Status.files`` (name in public/), and what ``Status.result`` says:
+
+upscale   of a video: ``video`` (upscaled.mp4, or .mkv when lossless), ``play`` (what a browser plays: upscaled.mp4, or
+          preview.mp4 when lossless), ``bicubic`` (bicubic.mp4), ``sidecar`` (JSON).
+          of an image: ``picture`` (upscaled.png), ``bicubic`` (bicubic.png), ``sidecar``.
+          result: width, height, frames, fps, audio, finished, flow, notes, seconds_per_frame, stages {name: seconds}.
+compare   ``a``, ``b`` (a.mp4, b.mp4), ``truth`` (truth.mp4, with a reference), ``curves`` (PNG), ``report`` (HTML),
+          ``json``, ``csv``. result: names {"a": ..., "b": ...}, table [[heading...], [row...], ...], note, frames,
+          width, height, fps, seconds_per_frame {"a": ..., "b": ...}, memory {"a": bytes, "b": bytes}, peak_memory.
+          live.png is a's picture, live-bicubic.png is b's.
+inside    ``trace`` (trace.safetensors). result: frames, steps, figures {name: pattern with {frame} and {step}},
+          first {name: first frame that has it}, titles {name: one line}.
+devices   ``table`` (devices.json), ``figure`` (PNG). result: machine, size [h, w], stages {name: seconds}, measured and
+          published, each [[heading...], [row...], ...]; rows: the measured numbers as they are.
+
+The planner has refused already what cannot fit into memory; no job looks a second time, since its first frame is
+waited for. Every function goes on with what its folder holds, raises ``Stopped`` when ``task.stopping()``, and
+WorkbenchError for what cannot be done; the worker turns these into the job's state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from workbench.app.work.compare import compare_clips
+from workbench.app.work.devices import devices
+from workbench.app.work.inside import inside
+from workbench.app.work.task import Task
+from workbench.app.work.upscale import upscale
+
+WORK: dict[str, Callable[[Task], None]] = {
+    "upscale": upscale,
+    "compare": compare_clips,
+    "inside": inside,
+    "devices": devices,
+}

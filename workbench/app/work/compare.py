@@ -1,0 +1,152 @@
+"""Two ways of upscaling one clip, frame by frame under the same noise: two videos, numbers, curves, one report."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from workbench.app.work.task import LIVE, LIVE_OTHER, Stopped, Task, display_name
+from workbench.comparison import Comparison, Recorded, compare
+from workbench.comparison.store import REFERENCE, Store, encode
+from workbench.degrade import cropped, degraded
+from workbench.devices import peak_memory
+from workbench.pipeline.memory import estimate_memory
+from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.settings import Settings
+from workbench.video import Clip, ClipWriter, open_clip
+from workbench.views import plots
+
+KEPT = "comparison"  # the folder beside public/ that a comparison goes on from
+
+
+def compare_clips(task: Task) -> None:
+    """Leaves what ``work/__init__`` lists; after a stop, of the frames that are done. Begun again, it goes on."""
+    request = task.request
+    original, clip, truth = _clips(task)
+    pipe = task.pipeline()
+    settings = [request.settings, *([request.other] if isinstance(request.other, Settings) else [])]
+    size = (clip.height, clip.width)
+    task.begin(len(clip), "comparing")
+    progress = Progress(task, len(clip))
+    stopped = False
+    try:
+        comparison = _run(task, pipe, settings, clip, truth, progress)
+    except Stopped:
+        stopped = True
+        done = len(Store(task.folder / KEPT).records())
+        if not done:
+            raise
+        comparison = _run(task, pipe, settings, clip[:done], truth, None)
+    if not stopped:
+        task.learn(pipe, request.settings, _model_seconds(comparison, progress.made), size)
+    _leave(task, comparison, original)
+    task.say(
+        message="",
+        seconds_left=0.0,
+        result={
+            "memory": {
+                name: estimate_memory(pipe, size, one).peak for name, one in zip(("a", "b"), settings, strict=False)
+            },
+            "peak_memory": peak_memory(pipe.device),
+            "device": str(pipe.device),
+        },
+    )
+    if stopped:
+        raise Stopped
+
+
+def _clips(task: Task) -> tuple[Clip, Clip, Clip | None]:
+    """The upload (for its sound and timing), the clip to upscale, and the truth if the upload is that."""
+    assert task.source is not None
+    original = open_clip(task.source)[: task.request.frames]
+    if task.other is not None:  # a recording may be shorter than the clip; what both have is compared
+        original = original[: len(open_clip(task.other))]
+    if not task.request.truth:
+        return original, original, None
+    return original, degraded(original), cropped(original)
+
+
+def _run(
+    task: Task, pipe: Pipeline, settings: list[Settings], clip: Clip, truth: Clip | None, progress: Progress | None
+) -> Comparison:
+    against: list[Any] = [] if len(settings) > 1 else [task.request.other]
+    if task.other is not None:
+        against = [Recorded(task.other, display_name(task.other))]
+    return compare(
+        pipe, clip, *settings, reference=truth, against=against, resume=task.folder / KEPT, on_frame=progress
+    )
+
+
+class Progress:
+    """Called after every frame: its two pictures become the live ones."""
+
+    def __init__(self, task: Task, total: int) -> None:
+        self.task = task
+        self.total = total
+        self.made = 0
+        self._store = Store(task.folder / KEPT)
+
+    def __call__(self, done: int) -> None:
+        self.made += 1
+        shown = self.task.due(last=done == self.total)
+        if shown:
+            for place, name in enumerate((LIVE, LIVE_OTHER)):
+                shutil.copyfile(self._store.picture_path(place, done - 1), self.task.public / f".{name}.partial")
+                (self.task.public / f".{name}.partial").replace(self.task.public / name)
+        self.task.advance(done, **({"live": done - 1} if shown else {}))
+        self.task.end_if_asked()
+
+
+def _model_seconds(comparison: Comparison, made: int) -> list[float]:
+    """Of the first column, for the frames that this run made."""
+    return comparison.seconds[comparison.columns[0]][-made:] if made else []
+
+
+def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
+    """Videos, numbers, curves and the report into the public folder."""
+    task.say(message="writing videos and the report")
+    assert comparison.folder is not None
+    store = Store(comparison.folder)
+    places: dict[str, int | str] = {"a": 0, "b": 1}
+    if comparison.about["reference"]:
+        places["truth"] = REFERENCE
+    files: dict[str, str] = {}
+    for label, place in places.items():
+        files[label] = f"{label}.mp4"
+        _video(task.public / files[label], store, place, comparison.frames, original)
+    plots.compare(comparison).savefig(task.public / "curves.png")
+    named = _named(comparison, task.source_name)
+    named.to_json(task.public / "comparison.json")
+    named.to_csv(task.public / "comparison.csv")
+    named.report(task.public / "report.html")
+    files |= {"curves": "curves.png", "json": "comparison.json", "csv": "comparison.csv", "report": "report.html"}
+    names = dict(zip(("a", "b"), comparison.columns, strict=True))
+    heading, *rows = comparison.rows()
+    width, height = comparison.about["clip"]["size"]
+    result: dict[str, Any] = {
+        "names": names,
+        "table": [heading, *rows],
+        "note": str(named).splitlines()[-1],
+        "frames": comparison.frames,
+        "width": 4 * width,
+        "height": 4 * height,
+        "fps": original.fps,
+        "seconds_per_frame": {label: comparison.seconds_per_frame(name) for label, name in names.items()},
+    }
+    task.say(done=comparison.frames, files=files, result=encode(result))
+
+
+def _video(path: Path, store: Store, place: int | str, frames: int, original: Clip) -> None:
+    """The pictures as a video with the upload's sound and timing."""
+    with ClipWriter(path, original, overwrite=True) as writer:
+        for index in range(frames):
+            writer.write(store.picture(place, index))
+
+
+def _named(comparison: Comparison, name: str) -> Comparison:
+    """The comparison of the clip as the person calls it."""
+    about = comparison.about | {"clip": comparison.about["clip"] | {"name": name}}
+    if about["reference"]:
+        about["reference"] = name
+    return Comparison(comparison.values, comparison.seconds, about, comparison.folder)

@@ -1,0 +1,138 @@
+"""A clip or an image, x4: the result, a sidecar, and bicubic beside it for the divider, in one pass."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from workbench.app.work.task import Stopped, Task
+from workbench.comparison.upscalers import Interpolation
+from workbench.pipeline.run import Run, beside, upscale_to_file
+from workbench.types import Frame, Output
+from workbench.video import Clip, ClipWriter, frames_in, open_clip
+from workbench.video.images import IMAGE_SUFFIXES
+
+BICUBIC = Interpolation("bicubic")
+
+
+def upscale(task: Task) -> None:
+    """Leaves what ``work/__init__`` lists. A stop keeps a playable result; begun again, it goes on bit for bit."""
+    assert task.source is not None
+    clip = open_clip(task.source)[: task.request.frames]
+    names = _names(task.source, lossless=task.request.lossless)
+    pipe = task.pipeline()
+    task.begin(len(clip), "upscaling")
+    made = Made(task, clip, names["bicubic"])
+    run: Run | None = None
+    try:
+        run = upscale_to_file(
+            pipe, clip, task.public / _result(names), task.request.settings, resume=True, on_output=made.add
+        )
+    finally:  # also where a frame in the middle is damaged: all before it is there
+        made.close()
+        _publish(task, clip, names, made)
+    task.learn(
+        pipe, task.request.settings, [sum(stages.values()) for stages in made.seconds], (clip.height, clip.width)
+    )
+    if not run.finished:
+        raise Stopped
+
+
+def _names(source: Path, *, lossless: bool) -> dict[str, str]:
+    """Label -> file."""
+    if source.suffix.lower() in IMAGE_SUFFIXES:
+        return {"picture": "upscaled.png", "bicubic": "bicubic.png"}
+    if lossless:  # browsers play no FFV1
+        return {"video": "upscaled.mkv", "play": "preview.mp4", "bicubic": "bicubic.mp4"}
+    return {"video": "upscaled.mp4", "play": "upscaled.mp4", "bicubic": "bicubic.mp4"}
+
+
+def _result(names: dict[str, str]) -> str:
+    """What the pipeline itself writes."""
+    return names.get("video") or names["picture"]
+
+
+class Made:
+    """What is done with each frame as it is made: bicubic beside it, live pictures, progress."""
+
+    def __init__(self, task: Task, clip: Clip, name: str) -> None:
+        self.task = task
+        self.clip = clip
+        self.seconds: list[dict[str, float]] = []
+        self._path = task.public / name
+        self._bicubic: ClipWriter | None = None
+
+    def add(self, out: Output) -> bool:
+        """Called by the run once it has written the frame; False when the job is to end."""
+        plain = bicubic(_input_of(out))
+        shown = self.task.show(out.image, plain, last=out.index + 1 == len(self.clip))
+        self.seconds.append(out.seconds)
+        self.task.advance(out.index + 1, **({"live": out.index} if shown else {}))
+        if self._bicubic is None:
+            self._bicubic = self._begun_at(out.index)
+        self._bicubic.write(plain)
+        return not self.task.stopping()
+
+    def close(self) -> None:
+        if self._bicubic is not None:
+            self._bicubic.close()
+
+    def _begun_at(self, index: int) -> ClipWriter:
+        """The writer, at frame ``index``: what a kill left out before it is made up for."""
+        there = min(frames_in(self._path), index)
+        writer = ClipWriter(self._path, self.clip, resume_at=there)
+        for frame in self.clip[there:index]:
+            writer.write(bicubic(frame.image))
+        return writer
+
+
+def bicubic(image: np.ndarray) -> np.ndarray:
+    """(h, w, 3) -> (4h, 4w, 3) uint8."""
+    (picture,) = BICUBIC.upscale([Frame(image, 0)])
+    return (picture * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+def _input_of(out: Output) -> np.ndarray:
+    """(h, w, 3) in [0, 1]: the frame that this output was made of, as the loop keeps it."""
+    height, width = out.state.size
+    unit = out.state.previous_lr[0, :, :height, :width].cpu() / 2 + 0.5
+    return unit.clamp(0, 1).permute(1, 2, 0).numpy()
+
+
+def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:
+    """Says which files there are and what they are; of a run that made nothing, nothing."""
+    result = task.public / _result(names)
+    sidecar = beside(result, ".json")
+    if not result.exists() or not sidecar.exists():
+        return
+    if "play" in names and names["play"] != result.name:
+        task.say(message="making a version that browsers play")
+        with ClipWriter(task.public / names["play"], clip, overwrite=True) as writer:
+            for frame in open_clip(result):
+                writer.write(frame)
+    about = _complete(task, sidecar, made.seconds)
+    files = {label: name for label, name in names.items() if (task.public / name).exists()}
+    said = {name: about[name] for name in ("frames", "finished", "seconds_per_frame", "stages", "notes")}
+    said |= {"width": 4 * clip.width, "height": 4 * clip.height, "fps": clip.fps, "flow": about["in_use"].get("flow")}
+    said["audio"] = None if clip.audio is None else str(clip.audio)
+    task.say(done=about["frames"], seconds_left=0.0, message="", files=files | {"sidecar": sidecar.name}, result=said)
+
+
+def _complete(task: Task, sidecar: Path, seconds: list[dict[str, float]]) -> dict[str, Any]:
+    """The run's own sidecar without this server's paths, with the seed and the time of each stage."""
+    about: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
+    later = seconds[1:] or seconds
+    stages = {name: median(s.get(name, 0.0) for s in later) for name in (later[-1] if later else {})}
+    about |= {
+        "output": Path(about["output"]).name,
+        "source": task.source_name,
+        "seed": task.request.settings.seed,
+        "stages": stages or about.get("stages", {}),
+        "notes": [task.told(note) for note in about["notes"]],
+    }
+    sidecar.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return about

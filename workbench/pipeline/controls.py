@@ -1,0 +1,72 @@
+"""The settings as a form needs them: one control per field, so that no form can forget one."""
+
+from __future__ import annotations
+
+from dataclasses import Field, dataclass, fields
+from typing import Any, Literal
+
+from workbench.pipeline.settings import Settings
+
+ACRONYMS = frozenset({"artg", "tpm", "vae"})
+
+Kind = Literal["switch", "whole", "scale", "choice"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """How one setting is asked for.
+
+    ``kind``: a bool is a switch, an int a whole number, a float a scale from ``low`` to ``high``, a str a choice among
+    ``choices``. ``group``: controls of one group stand together; ``help``: one line.
+    """
+
+    name: str
+    label: str
+    group: str
+    help: str
+    kind: Kind
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+def controls() -> tuple[Control, ...]:
+    """One for each field of ``Settings``, in its order."""
+    return tuple(_control(known) for known in fields(Settings))
+
+
+def groups() -> dict[str, tuple[Control, ...]]:
+    """The controls by their group."""
+    found: dict[str, tuple[Control, ...]] = {}
+    for control in controls():
+        found[control.group] = (*found.get(control.group, ()), control)
+    return found
+
+
+def _control(known: Field[Any]) -> Control:
+    about = known.metadata
+    return Control(
+        name=known.name,
+        label=_label(known.name),
+        group=about["group"],
+        help=about["help"],
+        kind=_kind(known.default),
+        default=known.default,
+        low=about.get("low"),
+        high=about.get("high"),
+        choices=tuple(about.get("choices", ())),
+    )
+
+
+def _kind(default: Any) -> Kind:
+    if isinstance(default, bool):  # which is an int too
+        return "switch"
+    if isinstance(default, int):
+        return "whole"
+    return "scale" if isinstance(default, float) else "choice"
+
+
+def _label(name: str) -> str:
+    words = [word.upper() if word in ACRONYMS else word for word in name.split("_")]
+    return " ".join([words[0][0].upper() + words[0][1:], *words[1:]])
