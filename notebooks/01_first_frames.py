@@ -41,12 +41,12 @@ SAMPLES = next((place / "samples" for place in PLACES if (place / "samples").is_
 #
 # The state that passes from frame to frame is just the previous output $\hat x_{t-1}$ and the previous input. Memory does
 # not grow with the clip, and the first frame comes after one frame's time. This notebook makes some frames in ten lines,
-# and then says what happened in them. The four that follow look at the parts.
+# and then says what happened in them. The others look at the parts.
 
 # %% [markdown]
 # ## Ten lines to a clip
 #
-# A small window of the sample keeps this quick on any machine: a gopher that turns, in front of grass that stands still.
+# A small window of the sample keeps this quick on any machine: a small animal that turns, in front of grass that stands still.
 # `wb.open_clip` takes any video; put yours in its place.
 
 # %%

@@ -58,8 +58,8 @@ def main() -> None:
             page.keyboard.press("ArrowLeft")
             expect(explorer.locator(".wb-view code").first).to_contain_text(", 4, ", timeout=BOUND)
             expect(ablation.locator(".wb-status")).to_contain_text("done", timeout=BOUND)
-            ablation.locator(".wb-tpm").get_by_role("checkbox").uncheck(timeout=BOUND)
-            expect(ablation.locator(".wb-status")).to_contain_text("done: tpm=False", timeout=BOUND)
+            ablation.locator(".wb-artg").get_by_role("checkbox").uncheck(timeout=BOUND)
+            expect(ablation.locator(".wb-status")).to_contain_text("done: artg=0", timeout=BOUND)
             for name, widget in (("explore", explorer), ("ablate", ablation)):
                 target = HERE / "screenshots" / f"{name}.png"
                 widget.screenshot(path=target, timeout=BOUND)

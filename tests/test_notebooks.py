@@ -41,6 +41,11 @@ def test_there_are_six_each_with_its_script(sync):
     assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NAMES
 
 
+def test_a_plain_run_of_the_suite_executes_them(pytestconfig):
+    assert pytestconfig.getoption("--nbmake")
+    assert "notebooks" in pytestconfig.getini("testpaths")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_notebook_is_what_its_script_says_without_outputs(sync, name):
     written = (FOLDER / f"{name}.ipynb").read_text(encoding="utf-8")
