@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.tiny import tiny_models
-from workbench.bench.bench import Report, Timing, bench
+from workbench.bench.bench import Report, Timing, bench, growth_with_pixels
 from workbench.bench.cost import flop_per_frame
 from workbench.bench.plain import plain_stream
 from workbench.cli.main import main
@@ -58,6 +58,17 @@ def test_ratios_are_taken_pair_by_pair():
     assert report.ratio_to_plain == pytest.approx(0.75)
     assert report.convolutions == pytest.approx(2.0)
     assert report.frame.spread == (1.0, 4.0)
+
+
+def test_growth_is_told_for_the_same_settings() -> None:
+    def report(size: tuple[int, int], seconds: float, peak: int, **changes: object) -> Report:
+        one = Timing((seconds,))
+        return Report(
+            size, Settings(**changes), "cpu", 1, one, one, {}, seconds, one, memory={"unet": 1, "decode": peak}
+        )
+
+    reports = [report((10, 10), 1.0, 100), report((10, 10), 5.0, 300, steps=8), report((20, 20), 4.4, 390)]
+    assert growth_with_pixels(reports) == ["20x20 against 10x10: 4.00x the pixels, 4.40x the time, 3.90x the memory"]
 
 
 def test_operations_grow_with_steps_and_pixels(tiny_pipe):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage, signal
 from skimage import data
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -77,6 +78,67 @@ def test_psnr_and_ssim_agree_with_scikit_image_on_random_pictures(seed, height, 
     a, b = as_numpy(x), as_numpy(y)
     assert float(metrics.psnr(x, y)) == pytest.approx(peak_signal_noise_ratio(b, a, data_range=1.0), abs=1e-4)
     assert float(metrics.ssim(x, y)) == pytest.approx(skimage_ssim(a, b), abs=1e-4)
+
+
+def numpy_gmsd(x: np.ndarray, y: np.ndarray) -> float:
+    """From the paper's equations: Prewitt gradients of halved luma in 0..255, T = 170."""
+    gradients = []
+    for picture in (x, y):
+        luma = 255 * picture @ [0.299, 0.587, 0.114]
+        half = luma.reshape(luma.shape[0] // 2, 2, luma.shape[1] // 2, 2).mean((1, 3))
+        kernel = np.array([[1, 0, -1]] * 3) / 3
+        edges = [ndimage.convolve(half, k, mode="constant") for k in (kernel, kernel.T)]
+        gradients.append(np.hypot(*edges))
+    a, b = gradients
+    return float(((2 * a * b + 170) / (a**2 + b**2 + 170)).std())
+
+
+def numpy_haarpsi(x: np.ndarray, y: np.ndarray) -> float:
+    """From the paper's equations: C = 30, alpha = 4.2, three Haar scales of halved YIQ in 0..255."""
+    yiq = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+
+    def filtered(plane: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        return np.abs(signal.convolve2d(plane, kernel, mode="same"))
+
+    def likeness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return (2 * a * b + 30) / (a**2 + b**2 + 30)
+
+    planes = []
+    for picture in (x, y):
+        colours = np.moveaxis(255 * picture @ yiq.T, 2, 0)
+        planes.append(colours.reshape(3, colours.shape[1] // 2, 2, colours.shape[2] // 2, 2).mean((2, 4)))
+    similarities, weights = [], []
+    for turned in (False, True):
+        bands = []
+        for scale in (1, 2, 3):
+            kernel = 2.0**-scale * np.ones((2**scale, 2**scale))
+            kernel[: 2 ** (scale - 1)] *= -1
+            bands.append([filtered(p[0], kernel.T if turned else kernel) for p in planes])
+        similarities.append((likeness(*bands[0]) + likeness(*bands[1])) / 2)
+        weights.append(np.maximum(*bands[2]))
+    mean = np.ones((2, 2)) / 4
+    chroma = [likeness(*[filtered(p[k], mean) for p in planes]) for k in (1, 2)]
+    similarities.append((chroma[0] + chroma[1]) / 2)
+    weights.append((weights[0] + weights[1]) / 2)
+    raised = 1 / (1 + np.exp(-4.2 * np.array(similarities)))
+    pooled = (raised * weights).sum() / np.sum(weights)
+    return float((np.log(pooled / (1 - pooled)) / 4.2) ** 2)
+
+
+@pytest.mark.parametrize("distort", [lambda p: noisy(p, 0.1), lambda p: blurred(p, 2.0), lambda p: p * 0.8])
+@pytest.mark.parametrize(("name", "second"), [("gmsd", numpy_gmsd), ("haarpsi", numpy_haarpsi)])
+def test_gmsd_and_haarpsi_agree_with_their_papers_equations(name, second, distort) -> None:
+    reference = photo()
+    expected = second(as_numpy(distort(reference)), as_numpy(reference))
+    assert metrics.METRICS[name](output=distort(reference), reference=reference) == pytest.approx(expected, abs=2e-3)
+
+
+def test_ms_ssim_agrees_with_torchmetrics() -> None:
+    """Its 1.9.0's multiscale_structural_similarity_index_measure(output, reference, data_range=1.0), which pads."""
+    grid = torch.linspace(0, 20, 192)
+    waves = torch.stack([(grid[:, None] * k).sin() * (grid * (k + 1)).cos() for k in (1, 2, 3)]) / 2 + 0.5
+    assert float(metrics.ms_ssim(waves * 0.9, waves)) == pytest.approx(0.99419, abs=4e-3)
+    assert float(metrics.ms_ssim(blurred(waves, 3.0), waves)) == pytest.approx(0.82184, abs=4e-3)
 
 
 @pytest.mark.parametrize(("picture", "clean", "noise"), list(zip(GREYS, PIQE_CLEAN, PIQE_NOISY, strict=True)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -102,6 +102,23 @@ class Report:
 
     def _memory(self, stage: str) -> str:
         return f"   {self.memory[stage] / 2**20:7.0f} MiB" if stage in self.memory else ""
+
+
+def growth_with_pixels(reports: Sequence[Report]) -> list[str]:
+    """A line for each later size of the same settings: how much more time and memory its pixels took."""
+    lines = []
+    for settings in dict.fromkeys(report.settings for report in reports):
+        first, *others = [report for report in reports if report.settings == settings]
+        for report in others:
+            (h, w), (before_h, before_w) = report.size, first.size
+            words = [
+                f"{w}x{h} against {before_w}x{before_h}: {h * w / (before_h * before_w):.2f}x the pixels",
+                f"{report.frame.median / first.frame.median:.2f}x the time",
+            ]
+            if report.memory and first.memory:
+                words.append(f"{max(report.memory.values()) / max(first.memory.values()):.2f}x the memory")
+            lines.append(", ".join(words))
+    return lines
 
 
 def bench(

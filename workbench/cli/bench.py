@@ -14,7 +14,10 @@ from workbench.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--size", action="append", metavar="WIDTHxHEIGHT", help="low-resolution size (320x180); may be repeated"
+        "--size",
+        action="append",
+        metavar="WIDTHxHEIGHT",
+        help="low-resolution size; may be repeated (default: 160x90 and 320x180, to see how time and memory grow)",
     )
     parser.add_argument(
         "--vary", action="append", default=[], metavar="SETTING=A,B,...", help="one row per value; all combinations"
@@ -41,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.page is not None:
         return _page(args)
-    sizes = [_size(text) for text in args.size or ["320x180"]]
+    sizes = [_size(text) for text in args.size or ["160x90", "320x180"]]
     variants = varied(settings_from(args), args.vary)
     devices = available_devices() if args.device == "all" else [args.device]
     dtypes = args.dtype.split(",")
@@ -57,7 +60,7 @@ def _times(
 ) -> list[Any]:
     from dataclasses import replace
 
-    from workbench.bench.bench import bench
+    from workbench.bench.bench import bench, growth_with_pixels
     from workbench.bench.measure import measure_memory
     from workbench.pipeline.load import load_pipeline
     from workbench.pipeline.memory import check_memory
@@ -71,6 +74,8 @@ def _times(
             measured = measure_memory(args.model, size, settings, device=device, dtype=dtype, revision=args.revision)
             reports.append(replace(report, memory=measured.stages))
             print(f"{reports[-1]}\n")
+    for line in growth_with_pixels(reports):
+        print(line)
     if args.figure:
         from workbench.views.plots.bench import bench as draw
 

@@ -19,17 +19,17 @@ def add_settings(parser: argparse.ArgumentParser, *, automatic: bool = False) ->
     (see ``workbench.pipeline.automatic``)."""
     groups: dict[str, argparse._ArgumentGroup] = {}
     for known in fields(Settings):
-        group = known.metadata["group"]
+        group, open_ = known.metadata["group"], automatic and known.name == AUTOMATIC
         groups.setdefault(group, parser.add_argument_group(group))
         groups[group].add_argument(
             f"--{known.name.replace('_', '-')}",
             *ALIASES.get(known.name, []),
             dest=f"setting_{known.name}",
-            metavar=f"auto|{_metavar(known)}" if automatic and known.name == AUTOMATIC else _metavar(known),
-            default="auto" if automatic and known.name == AUTOMATIC else known.default,
+            metavar=f"auto|{_metavar(known)}" if open_ else _metavar(known),
+            default="auto" if open_ else known.default,
             nargs="?" if isinstance(known.default, bool) else None,
             const="on" if isinstance(known.default, bool) else None,
-            help=known.metadata["help"],
+            help=known.metadata["help"] + ("; auto: where frames do not fit otherwise" if open_ else ""),
         )
 
 

@@ -52,7 +52,8 @@ class Settings:
     flow_size: str = setting(
         "auto",
         "temporal",
-        "grid the flow is estimated on; input has 1/16 of the output's pixels, auto is the model's own",
+        "grid the flow is estimated on; input has 1/16 of the output's pixels, auto is the model's own, or input where "
+        "RAFT would need over 4 GiB",
         choices=("auto", "output", "input"),
     )
     attention_slicing: bool = setting(
