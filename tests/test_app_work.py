@@ -248,7 +248,7 @@ def test_inside_takes_a_few_frames_at_most(job, tmp_path):
         for picture in pictures(12, 32, 32):
             writer.write(picture)
     task = job(tmp_path / "long.mp4", "inside")
-    stop_after(task, 2)
+    stop_after(task, 1)
     with pytest.raises(Stopped):
         do(task)
     assert task.status.total == 8
@@ -261,7 +261,7 @@ def test_a_finished_job_tells_later_estimates_its_pace(clip, job, tmp_path):
     do(job(clip))
     speed = Speeds(tmp_path).get("", "cpu", "float32")
     assert speed is not None
-    assert speed.size == [48, 64]
+    assert speed.size == (48, 64)
     assert speed.seconds > 0
     assert speed.extra["upscale"] >= 0
 
@@ -282,15 +282,20 @@ def test_messages_hold_no_path_of_the_server(clip, job):
 
 def test_devices_measures_here_and_tells_what_others_published(job, monkeypatch):
     from workbench.app.work import devices
+    from workbench.bench.measure import Measured
 
     monkeypatch.setattr(devices, "SIZE", (16, 16))
     monkeypatch.setattr(devices, "REPEATS", 1)
     monkeypatch.setattr(devices, "CHANGES", ({}, {"steps": 1}))  # steps=1 is what is asked for: one row
+    monkeypatch.setattr(
+        devices, "measure_memory", lambda *asked, **more: Measured(5 * 2**20, 1.0, {})
+    )  # a process each
     task = job(None, "devices")
     status = do(task)
     assert len(status.result["measured"]) == 2
     assert status.result["measured"][1][0] == "as set"
     assert status.result["rows"][0]["seconds_per_frame"] > 0
+    assert "5 MiB" in status.result["measured"][1]
     assert {"unet", "decode"} <= set(status.result["stages"])
     assert "published" in status.result["published"][0][1]
     kept = json.loads((task.public / "devices.json").read_text())

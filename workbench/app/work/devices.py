@@ -29,7 +29,7 @@ FRAMES_A_BENCH = 2 * (2 + REPEATS) + 2  # ours and the plain loop in turn, then 
 RUNS = (FRAMES_A_BENCH + 2) * len(CHANGES)  # each measurement of memory makes two more
 
 
-def devices(task: Task) -> None:
+def measure_machine(task: Task) -> None:
     """Leaves what ``work/__init__`` lists; one row for each of ``CHANGES`` to what was asked for."""
     request = task.request
     pipe = task.pipeline()

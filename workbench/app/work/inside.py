@@ -38,7 +38,7 @@ TITLES = {
 }
 
 
-def inside(task: Task) -> None:
+def look_inside(task: Task) -> None:
     """Leaves what ``work/__init__`` lists; each frame's figures can be seen as soon as it is made."""
     assert task.source is not None
     settings = task.request.settings

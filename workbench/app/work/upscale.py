@@ -19,7 +19,7 @@ from workbench.video.images import IMAGE_SUFFIXES
 BICUBIC = Interpolation("bicubic")
 
 
-def upscale(task: Task) -> None:
+def upscale_clip(task: Task) -> None:
     """Leaves what ``work/__init__`` lists. A stop keeps a playable result; begun again, it goes on bit for bit."""
     assert task.source is not None
     clip = open_clip(task.source)[: task.request.frames]
