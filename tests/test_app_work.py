@@ -288,7 +288,7 @@ def test_devices_measures_here_and_tells_what_others_published(job, monkeypatch)
     monkeypatch.setattr(devices, "REPEATS", 1)
     monkeypatch.setattr(devices, "CHANGES", ({}, {"steps": 1}))  # steps=1 is what is asked for: one row
     monkeypatch.setattr(
-        devices, "measure_memory", lambda *asked, **more: Measured(5 * 2**20, 1.0, {})
+        devices, "measure_memory", lambda *asked, **more: Measured(5 * 2**20, 1.0, {"decode": 2**20})
     )  # a process each
     task = job(None, "devices")
     status = do(task)
@@ -299,5 +299,5 @@ def test_devices_measures_here_and_tells_what_others_published(job, monkeypatch)
     assert {"unet", "decode"} <= set(status.result["stages"])
     assert "published" in status.result["published"][0][1]
     kept = json.loads((task.public / "devices.json").read_text())
-    assert kept["reports"][0]["size"] == [16, 16]
+    assert (kept["reports"][0]["size"], kept["reports"][0]["memory"]) == ([16, 16], {"decode": 2**20})
     assert (task.public / status.files["figure"]).stat().st_size > 1000

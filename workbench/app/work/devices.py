@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 from workbench.app.work.task import Task
@@ -41,7 +42,7 @@ def measure_machine(task: Task) -> None:
         task.say(message=f"measuring {_name(settings, request.settings)}")
         report = bench(pipe, settings, size=SIZE, repeats=REPEATS)
         measured = measure_memory(request.model or None, SIZE, settings, device=str(pipe.device), dtype=report.dtype)
-        reports.append(report)
+        reports.append(replace(report, memory=measured.stages))
         rows.append(_row(report, measured.growth, _name(settings, request.settings)))
         task.advance(len(rows), result={"measured": table(rows)})
         if task.stopping():
