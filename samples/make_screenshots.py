@@ -40,6 +40,7 @@ def main() -> None:
             light.set_default_timeout(10 * MINUTES)
             light.goto(url)
             light.get_by_text("An example, already computed.").wait_for()
+            ready(light.locator("#upscale-job"))
             drag(light.locator("#upscale-job video-divider"), 0.45)
             save(light, "landing")
             job = upscale(light)
@@ -146,8 +147,9 @@ def save(page: Page, name: str, *, whole: bool = False) -> None:
     picture = Image.open(io.BytesIO(page.screenshot(full_page=whole, animations="disabled"))).convert("RGB")
     target = TARGET / f"app-{name}.png"
     target.parent.mkdir(exist_ok=True)
-    for colours in (256, 128, 64):
-        picture.quantize(colours, dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
+    palette = picture.quantize(256, kmeans=1)
+    for dither in (Image.Dither.FLOYDSTEINBERG, Image.Dither.NONE):
+        picture.quantize(palette=palette, dither=dither).save(target, optimize=True)
         if target.stat().st_size < MOST_BYTES:
             break
     print(f"{target.name}: {picture.width}x{picture.height}, {target.stat().st_size / 1000:.0f} kB", flush=True)  # noqa: T201
