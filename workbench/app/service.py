@@ -9,7 +9,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -144,7 +144,8 @@ class Service:
         """
         self._check(request)
         paths = self._materials(request)
-        return self._planner.ask("plan", timeout=PLAN_SECONDS, request=json.loads(request.to_json()), **paths)
+        asked = json.loads(self._placed(request).to_json())
+        return self._planner.ask("plan", timeout=PLAN_SECONDS, request=asked, **paths)
 
     def devices(self) -> list[dict[str, Any]]:
         """``[{"name": "cpu", "label": ..., "dtypes": [...]}, ...]``: what jobs can ask for, the preferred first."""
@@ -157,6 +158,7 @@ class Service:
         plan = self.plan(request)
         if not plan["fits"]:
             raise LimitError(plan["text"])
+        request = self._placed(request)
         lane = self._lane(request.device)
         token = self.store.add_job(request)
         try:
@@ -272,6 +274,10 @@ class Service:
                     warm=name == self._device("auto"),
                 )
             return self._lanes[name]
+
+    def _placed(self, request: Request) -> Request:
+        """The request with its device's own name: ``auto`` means this server's --device."""
+        return replace(request, device=self._device(request.device))
 
     def _device(self, name: str) -> str:
         """A device's own name; raises DeviceError for one that is not there."""
