@@ -113,7 +113,6 @@ OTHER_JOBS_FILES = (
     "materials/..%2fjobs",
     "materials/{token}",
     "example/..%2f..%2fapp%2fserve.py",
-    "assets/..%2fserve.py",
 )
 
 
