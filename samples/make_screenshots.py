@@ -29,6 +29,7 @@ TARGET = ROOT / "samples" / "screenshots"
 LOW, HIGH = (ROOT / "samples" / f"forest-{size}.mp4" for size in ("320x180", "1280x720"))
 WIDTH, HEIGHT = 1280, 860
 MOST_BYTES = 400_000
+TALLEST = 1500  # pixels of a page that is shown whole
 MINUTES = 60_000  # milliseconds
 
 
@@ -145,6 +146,7 @@ def save(page: Page, name: str, *, whole: bool = False) -> None:
     page.mouse.move(2, 2)
     page.wait_for_timeout(800)  # what moves or fades has come to rest
     picture = Image.open(io.BytesIO(page.screenshot(full_page=whole, animations="disabled"))).convert("RGB")
+    picture = picture.crop((0, 0, picture.width, min(picture.height, TALLEST)))
     target = TARGET / f"app-{name}.png"
     target.parent.mkdir(exist_ok=True)
     palette = picture.quantize(256, kmeans=1)
