@@ -149,6 +149,22 @@ def test_a_stop_before_the_first_frame_leaves_nothing_half_made(clip, job):
     assert Status.read(task.status_file).done in (0, 1)
 
 
+def test_a_stop_at_the_last_frame_comes_too_late(clip, job):
+    task = job(clip)
+    stop_after(task, 4)
+    assert do(task).result["finished"]
+
+
+def test_an_image_can_be_compared(tmp_path, job):
+    source = tmp_path / "source.png"
+    Image.fromarray(pictures(1)[0]).save(source)
+    task = job(source, "compare", other="lanczos")
+    status = do(task)
+    assert status.result["frames"] == 1
+    assert json.dumps(status.result, allow_nan=False)
+    assert (task.public / "report.html").is_file()
+
+
 def test_the_first_frames_only(clip, job):
     assert do(job(clip, frames=2)).result["frames"] == 2
 

@@ -96,7 +96,8 @@ class Progress:
                 shutil.copyfile(self._store.picture_path(place, done - 1), self.task.public / f".{name}.partial")
                 (self.task.public / f".{name}.partial").replace(self.task.public / name)
         self.task.advance(done, **({"live": done - 1} if shown else {}))
-        self.task.end_if_asked()
+        if self.task.ending(done):
+            raise Stopped
 
 
 def _model_seconds(comparison: Comparison, made: int) -> list[float]:

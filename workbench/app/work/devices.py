@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from workbench.app.work.task import Task
+from workbench.app.work.task import Stopped, Task
 from workbench.bench.bench import Report, bench
 from workbench.bench.measure import measure_memory
 from workbench.bench.published import as_table
@@ -45,7 +45,7 @@ def measure_machine(task: Task) -> None:
         reports.append(replace(report, memory=measured.stages))
         rows.append(_row(report, measured.growth, _name(settings, request.settings)))
         task.advance(len(rows), result={"measured": table(rows)})
-        if task.stopping():
+        if task.ending(len(rows)):
             break
     draw(reports).savefig(task.public / "devices.png")
     result = {
@@ -63,7 +63,8 @@ def measure_machine(task: Task) -> None:
     whole = result | {"reports": [report.to_dict() for report in reports], "when": time.strftime("%Y-%m-%d %H:%M")}
     (task.public / "devices.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     task.say(message="", seconds_left=0.0, files={"table": "devices.json", "figure": "devices.png"}, result=result)
-    task.end_if_asked()
+    if len(rows) < len(variants):
+        raise Stopped
 
 
 def table(rows: list[dict[str, Any]]) -> list[list[str]]:

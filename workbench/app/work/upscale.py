@@ -75,7 +75,7 @@ class Made:
         if self._bicubic is None:
             self._bicubic = self._begun_at(out.index)
         self._bicubic.write(plain)
-        return not self.task.stopping()
+        return not self.task.ending(out.index + 1)
 
     def close(self) -> None:
         if self._bicubic is not None:
