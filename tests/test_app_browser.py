@@ -6,6 +6,7 @@ One server, one browser and few jobs for the whole file; every wait has an end; 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -15,18 +16,23 @@ from urllib.parse import quote
 
 import av
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.app_server import AppServer, app_server
+from tests.app_server import AppServer, app_server, free_port
 from tests.browser import chromium
 from tests.video_material import make_video, noise, pictures
+from workbench.app.errors import QueueFull
+from workbench.app.page import LAUNCH, build
+from workbench.app.request import Request
+from workbench.app.service import Options
 from workbench.bench.published import as_table
 from workbench.pipeline.settings import Settings
 
 pytestmark = [pytest.mark.xdist_group("app"), pytest.mark.timeout(120)]
 LONGEST = 60_000  # milliseconds of any wait
 QUICK = {"steps": 1}
-SHORT, LONG = 12, 600  # frames
+SHORT, LONG = 12, 1000  # frames
 RATE = 25
 
 expect.set_options(timeout=LONGEST)
@@ -172,7 +178,8 @@ def test_a_clip_is_uploaded_upscaled_and_played_under_a_divider(
 def test_a_long_job_shows_itself_survives_a_reload_and_stops_while_another_person_waits(
     server: AppServer, browser: Browser, clips: dict[str, Path]
 ) -> None:
-    with visit(browser, with_settings(server)) as first, visit(browser, with_settings(server)) as second:
+    slow = with_settings(server, steps=4)
+    with visit(browser, slow) as first, visit(browser, with_settings(server)) as second:
         upload(first, clips["long"])
         start(first, "upscale")
         newest = first.locator("#upscale-job picture-divider #right")
@@ -191,8 +198,8 @@ def test_a_long_job_shows_itself_survives_a_reload_and_stops_while_another_perso
         assert token_of(first) == token
         expect(newest).to_have_js_property("naturalWidth", 256)
         expect(view).to_contain_text(f"of {LONG} frames")
-        expect(first.locator("#clip")).to_contain_text("600 frames")
-        expect(first.locator("#setting-steps input")).to_have_value("1")
+        expect(first.locator("#clip")).to_contain_text(f"{LONG} frames")
+        expect(first.locator("#setting-steps input")).to_have_value("4")
         view.get_by_role("button", name="Stop").click()
         view = job(first, "upscale", "stopped")
         made = told(first, token)["done"]
@@ -264,6 +271,70 @@ def test_a_file_that_is_no_clip_is_told_in_a_box(server: AppServer, browser: Bro
         expect(page.locator("#upscale-said").get_by_role("alert")).to_contain_text("Choose a clip first")
     with visit(browser, f"{server.url}?job={'x' * 22}") as page:
         expect(page.get_by_role("alert").filter(has_text="not here")).to_be_visible()
+
+
+def test_a_picture_is_upscaled_and_enlarged(server: AppServer, browser: Browser, tmp_path: Path) -> None:
+    Image.fromarray(pictures(1)[0]).save(tmp_path / "still.png")
+    with visit(browser, with_settings(server)) as page:
+        upload(page, tmp_path / "still.png")
+        start(page, "upscale")
+        view = job(page, "upscale", "done")
+        made = view.locator("picture-divider #right")
+        expect(made).to_have_attribute("src", re.compile("upscaled.png$"))
+        expect(made).to_have_js_property("naturalWidth", 256)
+        once, twice = (view.get_by_role("button", name=f"Enlarge {k} times") for k in (1, 2))
+        expect(once).to_have_attribute("aria-pressed", "true")
+        view.locator("picture-divider #stage").click(position={"x": 30, "y": 30})
+        expect(twice).to_have_attribute("aria-pressed", "true")
+        assert "scale(2)" in made.evaluate("image => image.style.transform")
+        view.locator("picture-divider #divider").press("-")
+        expect(once).to_have_attribute("aria-pressed", "true")
+
+
+class Full:
+    """A service whose device is too small without VAE slicing, and whose queue is full."""
+
+    def __init__(self, data: Path) -> None:
+        self.options = Options(data=data)
+
+    def add_material(self, path: Path, name: str) -> str:
+        return "m" * 22
+
+    def material(self, token: str) -> dict[str, Any]:
+        return {"name": "{{holiday}} ${1}.mp4"}
+
+    def probe(self, token: str) -> dict[str, Any]:
+        return {"width": 1920, "height": 1080, "frames": 9, "fps": 25.0, "seconds": 0.36, "audio": None, "notes": []}
+
+    def plan(self, request: Request) -> dict[str, Any]:
+        fits = request.settings.steps == 1
+        return {"fits": fits, "text": "9 frames fit." if fits else "this needs 9 GiB.", "instead": {"steps": 1}}
+
+    def submit(self, request: Request) -> str:
+        raise QueueFull("8 jobs wait already; try again later.")
+
+    def devices(self) -> list[dict[str, Any]]:
+        return [{"name": "cpu", "label": "CPU", "dtypes": ["auto"]}]
+
+
+def test_what_does_not_fit_is_refused_with_one_click_to_what_does(browser: Browser, tmp_path: Path) -> None:
+    demo = build(Full(tmp_path))  # type: ignore[arg-type]
+    _, url, _ = demo.launch(
+        prevent_thread_lock=True, quiet=True, ssr_mode=False, server_port=free_port(), share=False, **LAUNCH
+    )
+    try:
+        with visit(browser, url) as page:
+            page.get_by_role("button", name="Sample: forest").click()
+            expect(page.locator("#clip")).to_contain_text("{{holiday}} ${1}.mp4")
+            expect(page.locator("#upscale-plan").get_by_role("alert")).to_have_text("This needs 9 GiB.")
+            page.get_by_role("button", name="Use what fits: Steps 1").click()
+            expect(page.locator("#setting-steps input")).to_have_value("1")
+            expect(page.locator("#upscale-plan")).to_have_text("9 frames fit.")
+            expect(page.get_by_role("button", name="Use what fits")).to_be_hidden()
+            page.locator("#upscale").click()
+            expect(page.locator("#upscale-said").get_by_role("alert")).to_contain_text("8 jobs wait already")
+    finally:
+        demo.close()
 
 
 def test_a_lost_network_is_said_and_waited_out(server: AppServer, browser: Browser) -> None:

@@ -166,6 +166,7 @@ def test_errors_are_answers(planner, tmp_path):
 
 
 def test_the_process_answers_lines_in_order(tmp_path, clip):
+    Speeds(tmp_path).put("", "cpu", "float32", MEASURED)
     questions = [{"do": "probe", "path": str(clip)}, {"do": "probe", "path": "absent"}, {"do": "hello"}]
     done = subprocess.run(
         [sys.executable, "-m", "workbench.app.planner", "--data", str(tmp_path)],

@@ -149,6 +149,22 @@ def test_a_stop_before_the_first_frame_leaves_nothing_half_made(clip, job):
     assert Status.read(task.status_file).done in (0, 1)
 
 
+def test_a_stop_at_the_last_frame_comes_too_late(clip, job):
+    task = job(clip)
+    stop_after(task, 4)
+    assert do(task).result["finished"]
+
+
+def test_an_image_can_be_compared(tmp_path, job):
+    source = tmp_path / "source.png"
+    Image.fromarray(pictures(1)[0]).save(source)
+    task = job(source, "compare", other="lanczos")
+    status = do(task)
+    assert status.result["frames"] == 1
+    assert json.dumps(status.result, allow_nan=False)
+    assert (task.public / "report.html").is_file()
+
+
 def test_the_first_frames_only(clip, job):
     assert do(job(clip, frames=2)).result["frames"] == 2
 
@@ -248,7 +264,7 @@ def test_inside_takes_a_few_frames_at_most(job, tmp_path):
         for picture in pictures(12, 32, 32):
             writer.write(picture)
     task = job(tmp_path / "long.mp4", "inside")
-    stop_after(task, 2)
+    stop_after(task, 1)
     with pytest.raises(Stopped):
         do(task)
     assert task.status.total == 8
@@ -261,7 +277,7 @@ def test_a_finished_job_tells_later_estimates_its_pace(clip, job, tmp_path):
     do(job(clip))
     speed = Speeds(tmp_path).get("", "cpu", "float32")
     assert speed is not None
-    assert speed.size == [48, 64]
+    assert speed.size == (48, 64)
     assert speed.seconds > 0
     assert speed.extra["upscale"] >= 0
 
@@ -282,17 +298,22 @@ def test_messages_hold_no_path_of_the_server(clip, job):
 
 def test_devices_measures_here_and_tells_what_others_published(job, monkeypatch):
     from workbench.app.work import devices
+    from workbench.bench.measure import Measured
 
     monkeypatch.setattr(devices, "SIZE", (16, 16))
     monkeypatch.setattr(devices, "REPEATS", 1)
     monkeypatch.setattr(devices, "CHANGES", ({}, {"steps": 1}))  # steps=1 is what is asked for: one row
+    monkeypatch.setattr(
+        devices, "measure_memory", lambda *asked, **more: Measured(5 * 2**20, 1.0, {"decode": 2**20})
+    )  # a process each
     task = job(None, "devices")
     status = do(task)
     assert len(status.result["measured"]) == 2
     assert status.result["measured"][1][0] == "as set"
     assert status.result["rows"][0]["seconds_per_frame"] > 0
+    assert "5 MiB" in status.result["measured"][1]
     assert {"unet", "decode"} <= set(status.result["stages"])
     assert "published" in status.result["published"][0][1]
     kept = json.loads((task.public / "devices.json").read_text())
-    assert kept["reports"][0]["size"] == [16, 16]
+    assert (kept["reports"][0]["size"], kept["reports"][0]["memory"]) == ([16, 16], {"decode": 2**20})
     assert (task.public / status.files["figure"]).stat().st_size > 1000

@@ -9,7 +9,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -92,7 +92,8 @@ class Service:
         self._lock = threading.RLock()
         self._devices: list[dict[str, Any]] = []
         self._closing = threading.Event()
-        threading.Thread(target=self._begin, args=[self.store.unfinished()], name="begins", daemon=True).start()
+        self._left = self.store.unfinished()  # by an earlier server, and not taken up yet
+        threading.Thread(target=self._begin, name="begins", daemon=True).start()
         threading.Thread(target=self._sweep, name="sweeps", daemon=True).start()
 
     # uploads
@@ -143,7 +144,8 @@ class Service:
         """
         self._check(request)
         paths = self._materials(request)
-        return self._planner.ask("plan", timeout=PLAN_SECONDS, request=json.loads(request.to_json()), **paths)
+        asked = json.loads(self._placed(request).to_json())
+        return self._planner.ask("plan", timeout=PLAN_SECONDS, request=asked, **paths)
 
     def devices(self) -> list[dict[str, Any]]:
         """``[{"name": "cpu", "label": ..., "dtypes": [...]}, ...]``: what jobs can ask for, the preferred first."""
@@ -156,6 +158,7 @@ class Service:
         plan = self.plan(request)
         if not plan["fits"]:
             raise LimitError(plan["text"])
+        request = self._placed(request)
         lane = self._lane(request.device)
         token = self.store.add_job(request)
         try:
@@ -167,8 +170,10 @@ class Service:
 
     def status(self, token: str) -> Status:
         """How a job stands, its queue position included."""
-        status = self.store.status(token)
+        if token in self._left:
+            return self.store.status(token).but(state="waiting", message="the server has started again")
         lane = self._lane_of(token)
+        status = self.store.status(token)
         if lane is None or status.final:
             return status
         position = lane.position(token)
@@ -194,7 +199,7 @@ class Service:
             lane = self._lane_of(token)
             if lane is not None and lane.take_back(token):
                 return self.store.say(token, state="stopped", message="")
-            if not self.store.status(token).final:
+            if token in self._left or not self.store.status(token).final:
                 self.store.stop_flag(token).touch()
         return self.status(token)
 
@@ -205,7 +210,7 @@ class Service:
         lane = self._lane(request.device)
         with self._lock:
             before = self.store.status(token)
-            if before.state not in RESUMABLE or lane.position(token) is not None:
+            if before.state not in RESUMABLE or token in self._left or lane.position(token) is not None:
                 raise RequestError(
                     f"this job is {before.state}; only one that stopped, failed or was interrupted resumes."
                 )
@@ -270,6 +275,10 @@ class Service:
                 )
             return self._lanes[name]
 
+    def _placed(self, request: Request) -> Request:
+        """The request with its device's own name: ``auto`` means this server's --device."""
+        return replace(request, device=self._device(request.device))
+
     def _device(self, name: str) -> str:
         """A device's own name; raises DeviceError for one that is not there."""
         names = [found["name"] for found in self.devices()]
@@ -295,19 +304,21 @@ class Service:
             else:
                 self.store.say(token, state="failed", error=_why(code), message="", seconds_left=None)
 
-    def _begin(self, left: list[str]) -> None:
-        """Makes the first lane, whose worker gets warm, and goes on with what an earlier server ``left``."""
+    def _begin(self) -> None:
+        """Makes the first lane, whose worker gets warm, and goes on with what an earlier server left."""
         try:
             self._lane("auto")
         except WorkbenchError as error:
             log.error("no device is ready: %s", error)
-        for token in left:
+        while self._left:
+            token = self._left[0]
             try:
                 self._take_up(token)
             except NotFound:
                 log.warning("job %s was deleted before it could go on", token)
             except (WorkbenchError, OSError) as error:
                 self.store.say(token, state="failed", error=str(error), message="")
+            self._left.pop(0)
 
     def _take_up(self, token: str) -> None:
         """A job that an earlier server left: it waits again, unless it was to stop or ended its server too often."""
@@ -318,10 +329,8 @@ class Service:
             self.store.say(token, state="interrupted", message=message)
         else:
             lane = self._lane(self.store.request(token).device)
-            with self._lock:
-                if self._lane_of(token) is None:  # its owner may have been quicker
-                    self.store.say(token, state="waiting", message="")
-                    lane.put(token, force=True)
+            self.store.say(token, state="waiting", message="")
+            lane.put(token, force=True)
 
     def _sweep(self) -> None:
         keep = self.options.keep_hours * 3600

@@ -1,4 +1,4 @@
-"""Routes beside Gradio's own: jobs, uploads, the example, and the page's assets. The server's login guards them all."""
+"""Routes beside Gradio's own: jobs, uploads and the example. The server's login guards them all."""
 
 from __future__ import annotations
 
@@ -16,11 +16,8 @@ from workbench.app.errors import NotFound, QueueFull, RequestError
 from workbench.app.service import Service
 from workbench.errors import WorkbenchError
 
-PACKAGE = Path(__file__).parent.parent
-EXAMPLE = PACKAGE / "data" / "example"
-ASSETS = (PACKAGE / "app" / "assets", PACKAGE / "comparison")  # the report's player is the page's
-ASSET_SUFFIXES = (".js", ".css", ".svg", ".png")
-TYPES = {".js": "text/javascript", ".json": "application/json", ".mkv": "video/x-matroska"}
+EXAMPLE = Path(__file__).parent.parent / "data" / "example"
+TYPES = {".json": "application/json", ".mkv": "video/x-matroska"}  # some systems do not know them
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 Handler = Callable[[Request], Response]
 
@@ -64,23 +61,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/jobs/{token}/{name}", _guarded(job_file), methods=["GET"]),
         Route("/materials/{token}", _guarded(material), methods=["GET"]),
         Route("/example/{name}", _guarded(example), methods=["GET"]),
-        *(_asset(path) for path in assets()),
     ]
-
-
-def assets() -> list[Path]:
-    """Scripts and styles of the page, each served as /assets/NAME; Gradio's own live in the same folder of URLs."""
-    return sorted(file for folder in ASSETS if folder.is_dir() for file in folder.iterdir() if _is_asset(file))
-
-
-def _is_asset(file: Path) -> bool:
-    return file.suffix in ASSET_SUFFIXES and file.is_file()
-
-
-def _asset(path: Path) -> Route:
-    return Route(
-        f"/assets/{path.name}", _guarded(lambda _: _file(path, {"Cache-Control": "no-cache"})), methods=["GET"]
-    )
 
 
 def _guarded(handler: Handler) -> Callable[[Request], Any]:

@@ -10,6 +10,7 @@ class VideoDivider extends HTMLElement {
       #stage { max-height: var(--stage-height, 78vh); }
       video { position: absolute; inset: 0; width: 100%; height: 100%; display: block; pointer-events: none; }
       .scrub { flex: 1 1 160px; }
+      #choices { display: flex; flex: 1 0 100%; flex-wrap: wrap; gap: 10px 20px; }
       </style>
       <div id="stage">
         <video id="left" muted playsinline preload="auto"></video>
@@ -22,10 +23,12 @@ class VideoDivider extends HTMLElement {
         <button type="button" id="forward" aria-label="Next frame">▸</button>
         <label class="scrub"><span>Frame</span><input type="range" id="scrub" min="0" value="0" step="1"></label>
         <output id="frame" for="scrub"></output>
-        <label class="choice">Left <select id="left-choice"></select></label>
-        <label class="choice">Right <select id="right-choice"></select></label>
         <label>Speed <select id="speed"><option value="1">1×</option><option value="0.5">½×</option><option value="0.25">¼×</option></select></label>
         <button type="button" id="sound" aria-pressed="false">Sound off</button>
+        <div id="choices">
+          <label>Left <select id="left-choice"></select></label>
+          <label>Right <select id="right-choice"></select></label>
+        </div>
       </div>`;
     for (const part of ["stage", "left", "right", "divider", "scrub", "play", "frame", "speed", "sound"]) this[`$${part}`] = this.part(part);
     this.current = 0;
@@ -62,7 +65,7 @@ class VideoDivider extends HTMLElement {
     this.$stage.style.maxWidth = `min(100%, ${width * 4}px, calc(var(--stage-height, 78vh) * ${width / height}))`;
     this.$scrub.max = data.frames - 1;
     this.$sound.hidden = !data.sound;
-    for (const label of this.shadowRoot.querySelectorAll(".choice")) label.hidden = Object.keys(data.clips).length < 3;
+    this.part("choices").hidden = Object.keys(data.clips).length < 3;
     for (const video of this.#videos) {
       this.part(`${video.id}-choice`).replaceChildren(...Object.keys(data.clips).map(name => new Option(name, name)));
       this.#choose(video, data[video.id]);

@@ -45,6 +45,7 @@ class JobView extends HTMLElement {
     clearTimeout(this.timer);
     this.watched = this.token;
     this.drawn = this.shown = null;
+    this.stopping = false;
     delete this.dataset.state;
     this.$result.replaceChildren();
     this.$error.hidden = true;
@@ -102,9 +103,9 @@ class JobView extends HTMLElement {
     const over = FINAL.includes(status.state);
     this.dataset.state = status.state;
     this.$state.textContent = STATES[status.state] ?? status.state;
-    this.$message.textContent = status.state === "waiting" ? queueText(status.position) : status.state === "failed" ? "" : status.message ?? "";
+    this.$message.textContent = this.#saying(status, over);
     this.$counts.textContent = countsText(status);
-    this.$progress.hidden = over;
+    this.$progress.style.visibility = over ? "hidden" : "visible"; // its place stays
     if (status.total) this.$progress.value = status.done / status.total;
     else if (status.state === "running") this.$progress.removeAttribute("value");
     this.$stop.hidden = over;
@@ -116,6 +117,13 @@ class JobView extends HTMLElement {
       this.#finish(status);
     }
     this.dispatchEvent(new CustomEvent("job", { detail: status, bubbles: true, composed: true }));
+  }
+
+  #saying(status, over) {
+    if (over) this.stopping = false;
+    if (this.stopping) return "Stopping after this frame; what is made is kept.";
+    if (status.state === "waiting") return queueText(status.position);
+    return status.state === "failed" ? "" : status.message ?? "";
   }
 
   #live(status) {
@@ -147,7 +155,7 @@ class JobView extends HTMLElement {
       const answer = await fetch(this.url(what), { method: "POST" });
       const said = await answer.json().catch(() => ({}));
       if (!answer.ok) throw new Error(said.error ?? said.detail ?? `the server answers ${answer.status}`);
-      if (what === "stop") this.$message.textContent = "Stopping after this frame; what is made is kept.";
+      this.stopping = what === "stop";
     } catch (problem) {
       this.#fail(`That did not work: ${problem.message}.`);
     }

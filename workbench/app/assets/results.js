@@ -101,18 +101,21 @@ function insideFigures(view, { frames, steps, figures, first = {}, titles = {} }
 }
 
 const FILE_LABELS = {
-  video: "Video", picture: "Picture", sidecar: "Settings and timings (JSON)", bicubic: "Bicubic, for comparison",
+  play: "Video for browsers", video: "Video", picture: "Picture", sidecar: "Settings and timings (JSON)", bicubic: "Bicubic, for comparison",
   report: "Report (one HTML file)", json: "Values (JSON)", csv: "Values (CSV)", curves: "Curves (PNG)", a: "Clip A", b: "Clip B", truth: "Original",
   trace: "Trace, for a notebook (safetensors)", table: "Table (JSON)", figure: "Figure (PNG)",
 };
 const MAIN_FILES = ["video", "picture", "report", "trace", "table"];
 
 function downloads(view, status) {
-  const entries = Object.entries(status.files).filter(([label, name]) => label !== "play" || name !== status.files.video);
+  const isMain = ([label]) => MAIN_FILES.includes(label);
+  const entries = Object.entries(status.files)
+    .filter(([label, name]) => label !== "play" || name !== status.files.video)
+    .sort((one, other) => isMain(other) - isMain(one));
   if (!entries.length) return null;
   const row = make("div", { className: "files" });
   for (const [label, name] of entries)
-    row.append(make("a", { href: view.url(name), download: name, className: MAIN_FILES.includes(label) ? "main" : "" }, `↓ ${FILE_LABELS[label] ?? label}`));
+    row.append(make("a", { href: view.url(name), download: name, className: isMain([label]) ? "main" : "" }, `↓ ${FILE_LABELS[label] ?? label}`));
   if (status.files.report) row.append(make("a", { href: view.url(status.files.report), target: "_blank", rel: "noopener" }, "Open the report"));
   row.append(make("a", { href: `?settings=${encodeURIComponent(JSON.stringify(status.settings))}`, className: "quiet" }, "Link to these settings"));
   return row;

@@ -101,7 +101,7 @@ MACHINE = ("model", "device", "dtype")
 def _component(control: Control, effect: str | None, elem_id: str) -> Component:
     info = control.help[0].upper() + control.help[1:]
     if effect:
-        info = f"{info}. Measured: {effect}"
+        info = f"{info}\nMeasured: {effect}"
     shared: dict[str, Any] = {"label": control.label, "info": info, "value": control.default, "elem_id": elem_id}
     if control.kind == "switch":
         return gr.Checkbox(**shared)

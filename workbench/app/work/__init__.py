@@ -25,14 +25,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from workbench.app.work.compare import compare_clips
-from workbench.app.work.devices import devices
-from workbench.app.work.inside import inside
+from workbench.app.work.devices import measure_machine
+from workbench.app.work.inside import look_inside
 from workbench.app.work.task import Task
-from workbench.app.work.upscale import upscale
+from workbench.app.work.upscale import upscale_clip
 
 WORK: dict[str, Callable[[Task], None]] = {
-    "upscale": upscale,
+    "upscale": upscale_clip,
     "compare": compare_clips,
-    "inside": inside,
-    "devices": devices,
+    "inside": look_inside,
+    "devices": measure_machine,
 }

@@ -17,6 +17,7 @@ from workbench.pipeline.settings import Settings
 from workbench.video import Clip, ClipWriter, open_clip
 from workbench.views import plots
 
+METHOD = "Stream-DiffVSR"
 KEPT = "comparison"  # the folder beside public/ that a comparison goes on from
 
 
@@ -95,7 +96,8 @@ class Progress:
                 shutil.copyfile(self._store.picture_path(place, done - 1), self.task.public / f".{name}.partial")
                 (self.task.public / f".{name}.partial").replace(self.task.public / name)
         self.task.advance(done, **({"live": done - 1} if shown else {}))
-        self.task.end_if_asked()
+        if self.task.ending(done):
+            raise Stopped
 
 
 def _model_seconds(comparison: Comparison, made: int) -> list[float]:
@@ -106,6 +108,7 @@ def _model_seconds(comparison: Comparison, made: int) -> list[float]:
 def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
     """Videos, numbers, curves and the report into the public folder."""
     task.say(message="writing videos and the report")
+    comparison = _named(comparison, task.source_name)
     assert comparison.folder is not None
     store = Store(comparison.folder)
     places: dict[str, int | str] = {"a": 0, "b": 1}
@@ -116,10 +119,9 @@ def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
         files[label] = f"{label}.mp4"
         _video(task.public / files[label], store, place, comparison.frames, original)
     plots.compare(comparison).savefig(task.public / "curves.png")
-    named = _named(comparison, task.source_name)
-    named.to_json(task.public / "comparison.json")
-    named.to_csv(task.public / "comparison.csv")
-    named.report(task.public / "report.html")
+    comparison.to_json(task.public / "comparison.json")
+    comparison.to_csv(task.public / "comparison.csv")
+    comparison.report(task.public / "report.html")
     files |= {"curves": "curves.png", "json": "comparison.json", "csv": "comparison.csv", "report": "report.html"}
     names = dict(zip(("a", "b"), comparison.columns, strict=True))
     heading, *rows = comparison.rows()
@@ -127,7 +129,7 @@ def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
     result: dict[str, Any] = {
         "names": names,
         "table": [heading, *rows],
-        "note": str(named).splitlines()[-1],
+        "note": str(comparison).splitlines()[-1],
         "frames": comparison.frames,
         "width": 4 * width,
         "height": 4 * height,
@@ -145,8 +147,13 @@ def _video(path: Path, store: Store, place: int | str, frames: int, original: Cl
 
 
 def _named(comparison: Comparison, name: str) -> Comparison:
-    """The comparison of the clip as the person calls it."""
-    about = comparison.about | {"clip": comparison.about["clip"] | {"name": name}}
-    if about["reference"]:
-        about["reference"] = name
-    return Comparison(comparison.values, comparison.seconds, about, comparison.folder)
+    """The comparison of the clip as the person calls it, with the method's own name where it stands alone."""
+    names = {column: METHOD if column == "pipeline" else column for column in comparison.columns}
+    about = comparison.about | {
+        "clip": comparison.about["clip"] | {"name": name},
+        "reference": name if comparison.about["reference"] else None,
+        "columns": [column | {"name": names[column["name"]]} for column in comparison.about["columns"]],
+    }
+    values = {names[column]: value for column, value in comparison.values.items()}
+    seconds = {names[column]: value for column, value in comparison.seconds.items()}
+    return Comparison(values, seconds, about, comparison.folder)

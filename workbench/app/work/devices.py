@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
-from workbench.app.work.task import Task
+from workbench.app.work.task import Stopped, Task
 from workbench.bench.bench import Report, bench
 from workbench.bench.measure import measure_memory
 from workbench.bench.published import as_table
@@ -29,7 +30,7 @@ FRAMES_A_BENCH = 2 * (2 + REPEATS) + 2  # ours and the plain loop in turn, then 
 RUNS = (FRAMES_A_BENCH + 2) * len(CHANGES)  # each measurement of memory makes two more
 
 
-def devices(task: Task) -> None:
+def measure_machine(task: Task) -> None:
     """Leaves what ``work/__init__`` lists; one row for each of ``CHANGES`` to what was asked for."""
     request = task.request
     pipe = task.pipeline()
@@ -41,10 +42,10 @@ def devices(task: Task) -> None:
         task.say(message=f"measuring {_name(settings, request.settings)}")
         report = bench(pipe, settings, size=SIZE, repeats=REPEATS)
         measured = measure_memory(request.model or None, SIZE, settings, device=str(pipe.device), dtype=report.dtype)
-        reports.append(report)
+        reports.append(replace(report, memory=measured.stages))
         rows.append(_row(report, measured.growth, _name(settings, request.settings)))
         task.advance(len(rows), result={"measured": table(rows)})
-        if task.stopping():
+        if task.ending(len(rows)):
             break
     draw(reports).savefig(task.public / "devices.png")
     result = {
@@ -62,7 +63,8 @@ def devices(task: Task) -> None:
     whole = result | {"reports": [report.to_dict() for report in reports], "when": time.strftime("%Y-%m-%d %H:%M")}
     (task.public / "devices.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     task.say(message="", seconds_left=0.0, files={"table": "devices.json", "figure": "devices.png"}, result=result)
-    task.end_if_asked()
+    if len(rows) < len(variants):
+        raise Stopped
 
 
 def table(rows: list[dict[str, Any]]) -> list[list[str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from workbench.app.work.task import Task, write_png
+from workbench.app.work.task import Stopped, Task, write_png
 from workbench.app.work.upscale import bicubic
 from workbench.trace import Trace
 from workbench.types import Output
@@ -38,7 +38,7 @@ TITLES = {
 }
 
 
-def inside(task: Task) -> None:
+def look_inside(task: Task) -> None:
     """Leaves what ``work/__init__`` lists; each frame's figures can be seen as soon as it is made."""
     assert task.source is not None
     settings = task.request.settings
@@ -62,13 +62,14 @@ def inside(task: Task) -> None:
             },
             **({"live": out.index} if shown else {}),
         )
-        if task.stopping():
+        if task.ending(out.index + 1):
             break
     task.learn(pipe, settings, seconds, (clip.height, clip.width))
     task.say(message="saving the trace")
     trace.save(task.public / "trace.safetensors")
     task.say(message="", seconds_left=0.0, files={"trace": "trace.safetensors"})
-    task.end_if_asked()
+    if task.status.done < len(clip):
+        raise Stopped
 
 
 def draw(trace: Trace, out: Output, folder: Path) -> dict[str, str]:

@@ -88,10 +88,9 @@ class Task:
     def stopping(self) -> bool:
         return (self.folder / "stop").exists() or self.alone()
 
-    def end_if_asked(self) -> None:
-        """Raises Stopped once the job is to end."""
-        if self.stopping():
-            raise Stopped
+    def ending(self, done: int) -> bool:
+        """Whether to end after ``done`` frames; not after the last, when all is made."""
+        return done < (self.status.total or 0) and self.stopping()
 
     def begin(self, total: int, message: str) -> None:
         """``total`` frames are to be made; the pace is counted from here."""

@@ -19,7 +19,7 @@ from workbench.video.images import IMAGE_SUFFIXES
 BICUBIC = Interpolation("bicubic")
 
 
-def upscale(task: Task) -> None:
+def upscale_clip(task: Task) -> None:
     """Leaves what ``work/__init__`` lists. A stop keeps a playable result; begun again, it goes on bit for bit."""
     assert task.source is not None
     clip = open_clip(task.source)[: task.request.frames]
@@ -75,7 +75,7 @@ class Made:
         if self._bicubic is None:
             self._bicubic = self._begun_at(out.index)
         self._bicubic.write(plain)
-        return not self.task.stopping()
+        return not self.task.ending(out.index + 1)
 
     def close(self) -> None:
         if self._bicubic is not None:
