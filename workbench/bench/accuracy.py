@@ -10,7 +10,7 @@ from workbench.bench.measure import measure_memory
 from workbench.devices import readable
 from workbench.pipeline.settings import Settings
 
-EMBEDDED, WIDE = "embedded", "published width"
+EMBEDDED = "embedded"
 ONE = Settings(steps=1)  # the peak does not depend on the number of steps, the time does
 
 
@@ -42,8 +42,6 @@ CONFIGURATIONS = (
     Configuration((180, 320), ONE.but(artg=0, tpm=False)),
     Configuration((270, 480), ONE),
     Configuration((360, 640), ONE.but(vae_slicing=True)),
-    Configuration((48, 64), ONE.but(flow="dis", flow_size="input"), WIDE),
-    Configuration((48, 64), ONE.but(flow="dis", flow_size="input", vae_slicing=True), WIDE),
     FOUR_K,
 )
 

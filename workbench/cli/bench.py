@@ -105,23 +105,15 @@ def _memory(
 
 def _page(args: argparse.Namespace) -> int:
     """The committed record: always the same configurations, on the CPU."""
-    import tempfile
-
-    from workbench.bench.accuracy import CONFIGURATIONS, EMBEDDED, WIDE, check_estimates, growth_with_frames
+    from workbench.bench.accuracy import CONFIGURATIONS, EMBEDDED, check_estimates, growth_with_frames
     from workbench.bench.page import memory_page
-    from workbench.models.save import save_models
-    from workbench.train.build import build
-    from workbench.train.recipe import load_recipe
 
     if not args.memory:
         raise InputError("--page goes with --memory.")
-    with tempfile.TemporaryDirectory() as folder:
-        recipe = load_recipe(Path(__file__).parents[1] / "train" / "configs" / "published_width.toml")
-        save_models(build(recipe.model, seed=0), Path(folder))
-        rows = []
-        for checked in check_estimates({EMBEDDED: None, WIDE: folder}, CONFIGURATIONS):
-            print(checked, flush=True)
-            rows.append(checked)
+    rows = []
+    for checked in check_estimates({EMBEDDED: None}, CONFIGURATIONS):
+        print(checked, flush=True)
+        rows.append(checked)
     growth = growth_with_frames(None, CONFIGURATIONS[0].size, CONFIGURATIONS[0].settings.but(steps=1))
     args.page.write_text(memory_page(rows, growth), encoding="utf-8")
     print(f"wrote {args.page}")

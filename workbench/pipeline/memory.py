@@ -32,7 +32,7 @@ from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
 
 MAP_FROM = 128 * 2**10  # bytes from which an allocation is returned to the system when it is freed
-SMALL = 2 * 2**20  # what the interpreter and allocations below that take; chosen by measurement
+SMALL = 5 * 2**20  # what the interpreter, compiled kernels and allocations below that take; chosen by measurement
 M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
 
