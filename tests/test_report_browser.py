@@ -22,7 +22,6 @@ from workbench.comparison.pictures import most_different, mp4
 from workbench.comparison.store import Store
 from workbench.errors import InputError
 
-
 PART = "document.querySelector('video-divider').shadowRoot.getElementById"
 
 
