@@ -126,7 +126,7 @@ class Planner:
         one = speed.seconds / self._flop(measured, facts.device, facts.dtype, speed.size, settings)
         flop = sum(self._flop(request.model, facts.device, facts.dtype, facts.size, s) for s in facts.settings)
         extra = speed.extra.get(request.kind, 0.0) * units(request.kind, facts.size, facts.settings[0].steps)
-        return facts.frames * (one * flop + extra), request.kind in (*speed.extra, "devices")
+        return facts.frames * (one * flop + extra), request.kind in speed.extra
 
     def _speed(self, model: str, facts: Facts) -> tuple[str, Speed]:
         """As measured with this model, else with the embedded one, for which a tiny job is done if need be."""

@@ -3,7 +3,9 @@
 function drawResult(view, status) {
   const drawn = (RESULTS[status.kind] ?? (() => ({ stage: null, result: [] })))(view, status);
   const files = downloads(view, status);
-  return { stage: drawn.stage, result: files ? [files, ...drawn.result] : drawn.result };
+  if (files && drawn.stage?.className === "sheet") drawn.stage.prepend(files); // long sheets have them on top
+  else if (files) drawn.result.unshift(files);
+  return drawn;
 }
 
 const RESULTS = {

@@ -44,7 +44,7 @@ const JOB_STYLE = `
   th:first-child { text-align: left; font-weight: 600; }
   .figure, figure img { max-width: 100%; height: auto; border-radius: 8px; background: #fff; display: block; }
 
-  .sheet > h3:first-child { margin-top: 0; }
+  .sheet > h3:first-child { margin-top: 0; } .sheet > .files { margin-top: 0; }
   .sliders { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 8px 28px; padding: 12px 16px; margin-bottom: 16px; position: sticky; top: 0; z-index: 3;
     background: var(--card); border: 1px solid var(--line); border-radius: 12px; }
   .sliders label { display: grid; grid-template-columns: auto 1fr 5em; gap: 12px; align-items: center; font-size: 14px; }

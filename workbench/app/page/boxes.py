@@ -75,3 +75,8 @@ def job(kind: str, token: str = "", size: tuple[int, int] | None = None) -> str:
     """The element that follows a job; without a token it says what can be done here. ``size``: (w, h) of the clip."""
     shape = f' data-size="{4 * size[0]}x{4 * size[1]}"' if size else ""
     return f'<job-view data-kind="{kind}" data-token="{token}"{shape}></job-view>'
+
+
+def webcam(into: str, most: float) -> str:
+    """Records up to ``most`` seconds into the upload box that the selector ``into`` finds."""
+    return f'<webcam-recorder data-into="{into}" data-most="{most:g}"></webcam-recorder>'

@@ -57,14 +57,7 @@ def clip_panel(service: Service) -> ClipPanel:
     with gr.Row(elem_classes="samples", visible=bool(known)):
         picks = {name: gr.Button(f"Sample: {name}", size="sm", min_width=80) for name in known}
     with gr.Accordion("Record with the webcam", open=False, elem_id="webcam", elem_classes="settings-group"):
-        camera = gr.Video(
-            sources=["webcam"],
-            show_label=False,
-            include_audio=True,
-            webcam_options=gr.WebcamOptions(mirror=False),  # mirrored, it would be encoded anew
-            buttons=[],
-            elem_id="camera",
-        )
+        gr.HTML(boxes.webcam("#clip-upload", service.options.limits.seconds), apply_default_css=False)
 
     def take(paths: Sequence[str] | str | None) -> Iterator[tuple[Any, ...]]:
         if not paths:
@@ -79,7 +72,6 @@ def clip_panel(service: Service) -> ClipPanel:
 
     outputs = [clip, shown, said]
     upload.upload(take, upload, outputs, **PRIVATE).then(lambda: None, None, upload, **PRIVATE)
-    camera.stop_recording(take, camera, outputs, **PRIVATE)
     for name, button in picks.items():
         button.click(partial(take, str(known[name])), None, outputs, **PRIVATE)
     return ClipPanel(clip, shown, said)

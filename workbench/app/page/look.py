@@ -14,6 +14,7 @@ SCRIPTS = (
     "app/assets/style.js",
     "app/assets/results.js",
     "app/assets/job.js",
+    "app/assets/webcam.js",
 )
 WORDS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")
