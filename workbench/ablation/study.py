@@ -118,7 +118,7 @@ def committed() -> Study:
 
 def shipped() -> Path:
     """Where it lies."""
-    return Path(str(files("workbench").joinpath("data", "ablation.json")))
+    return Path(str(files("workbench") / "data" / "ablation.json"))
 
 
 def effects() -> dict[str, str]:

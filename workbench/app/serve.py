@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.ablation import effects
 from workbench.app.errors import AppError
 from workbench.app.limits import Limits
 from workbench.app.service import PUBLISHED, Options, Service
@@ -55,7 +56,7 @@ def launch(service: Service) -> gr.Blocks:
     cache = Path(get_upload_folder()).resolve()
     if service.store.root.is_relative_to(cache):  # whatever lies there, Gradio hands out by path
         raise AppError(f"--data must not be inside Gradio's cache {cache}; choose another folder.")
-    demo = page.build(service)
+    demo = page.build(service, effects())
     add_endpoints(demo, service)
     demo.delete_cache = (UPLOADS_AGE // 4, UPLOADS_AGE)
     demo.queue(max_size=64)

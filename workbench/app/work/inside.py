@@ -30,7 +30,7 @@ PER_FRAME: dict[str, Callable[[Trace, int], Figure]] = {
 }
 TITLES = {
     "x0": "The picture that this step's prediction stands for",
-    "latent": "The latent after this step: its four channels",
+    "latent": "The latent after this step, channel by channel",
     "warped": "The previous output, warped to where things are now",
     "flow": "Flow from the frame before, and that frame's output warped along it",
     "artg": "What ARTG adds to the UNet, by level and step",
