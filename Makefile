@@ -11,6 +11,8 @@ endif
 demo: $(VENV)/.installed
 	$(BIN)/workbench upscale samples/forest-320x180.mp4 --frames 0:24 -o outputs/forest_x4.mp4 --overwrite
 
+# One thread a process: two processes on two cores with two threads each wait for each other at every layer.
+test: export OMP_NUM_THREADS = 1
 test: $(VENV)/.installed-test browser
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 

@@ -303,9 +303,8 @@ def test_devices_measures_here_and_tells_what_others_published(job, monkeypatch)
     monkeypatch.setattr(devices, "SIZE", (16, 16))
     monkeypatch.setattr(devices, "REPEATS", 1)
     monkeypatch.setattr(devices, "CHANGES", ({}, {"steps": 1}))  # steps=1 is what is asked for: one row
-    monkeypatch.setattr(
-        devices, "measure_memory", lambda *asked, **more: Measured(5 * 2**20, 1.0, {"decode": 2**20})
-    )  # a process each
+    found = Measured(growth=5 * 2**20, seconds=1.0, stages={"decode": 2**20}, estimated=5 * 2**20, process=2**30)
+    monkeypatch.setattr(devices, "measure_memory", lambda *asked, **more: found)  # a process each
     task = job(None, "devices")
     status = do(task)
     assert len(status.result["measured"]) == 2

@@ -12,6 +12,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from workbench.ablation import committed
 from workbench.bench.bench import Report, Timing
 from workbench.bench.published import NOT_MEASURED, PUBLISHED
 from workbench.comparison import Comparison
@@ -58,6 +59,7 @@ REPORT = Report(
 )
 SELF = "attention.mid_block.attentions.0.transformer_blocks.0.attn1"
 DRAWN = {
+    "ablation": lambda trace, outputs, others: plots.ablation(committed()),
     "attention": lambda trace, outputs, others: plots.attention(trace, SELF, 1),
     "bench": lambda trace, outputs, others: plots.bench([REPORT]),
     "devices": lambda trace, outputs, others: plots.devices([REPORT], "a tiny model"),

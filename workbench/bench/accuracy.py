@@ -11,6 +11,7 @@ from workbench.devices import readable
 from workbench.pipeline.settings import Settings
 
 EMBEDDED = "embedded"
+PUBLISHED_WIDTH = "published width, random weights"
 ONE = Settings(steps=1)  # the peak does not depend on the number of steps, the time does
 
 
@@ -43,6 +44,9 @@ CONFIGURATIONS = (
     Configuration((270, 480), ONE),
     Configuration((360, 640), ONE.but(vae_slicing=True)),
     FOUR_K,
+    Configuration((48, 64), ONE.but(flow="dis"), PUBLISHED_WIDTH),
+    Configuration((90, 160), ONE.but(flow="dis"), PUBLISHED_WIDTH),
+    Configuration((90, 160), ONE.but(artg=0, tpm=False), PUBLISHED_WIDTH),
 )
 
 

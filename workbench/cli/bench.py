@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -105,19 +106,30 @@ def _memory(
 
 def _page(args: argparse.Namespace) -> int:
     """The committed record: always the same configurations, on the CPU."""
-    from workbench.bench.accuracy import CONFIGURATIONS, EMBEDDED, check_estimates, growth_with_frames
+    from workbench.bench.accuracy import CONFIGURATIONS, EMBEDDED, PUBLISHED_WIDTH, check_estimates, growth_with_frames
     from workbench.bench.page import memory_page
 
     if not args.memory:
         raise InputError("--page goes with --memory.")
     rows = []
-    for checked in check_estimates({EMBEDDED: None}, CONFIGURATIONS):
-        print(checked, flush=True)
-        rows.append(checked)
+    with tempfile.TemporaryDirectory(prefix="published-width-") as folder:
+        _save_random("published_width", folder)
+        for checked in check_estimates({EMBEDDED: None, PUBLISHED_WIDTH: folder}, CONFIGURATIONS):
+            print(checked, flush=True)
+            rows.append(checked)
     growth = growth_with_frames(None, CONFIGURATIONS[0].size, CONFIGURATIONS[0].settings.but(steps=1))
     args.page.write_text(memory_page(rows, growth), encoding="utf-8")
     print(f"wrote {args.page}")
     return 0
+
+
+def _save_random(recipe: str, folder: str) -> None:
+    """A shipped recipe's model before any training: its memory is that of the trained one."""
+    from workbench.models.save import save_models
+    from workbench.train.build import build
+    from workbench.train.recipe import load_recipe, shipped
+
+    save_models(build(load_recipe(shipped(recipe)).model, seed=0), folder)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -32,11 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from workbench.train.recipe import shipped
     from workbench.train.run import train
 
-    shipped = Path(__file__).parent.parent / "train" / "configs" / f"{args.config}.toml"
+    recipe = shipped(args.config)
     model = train(
-        shipped if shipped.is_file() else args.config,
+        recipe if recipe.is_file() else args.config,
         args.data,
         args.out,
         heldout=args.heldout,

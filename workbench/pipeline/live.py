@@ -43,11 +43,12 @@ class LiveBytes(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        given = {value.untyped_storage()._cdata for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}
         result = func(*args, **(kwargs or {}))
         for value in tree_leaves(result):
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) and value.untyped_storage()._cdata not in given:  # a view takes nothing
                 self._follow(value.untyped_storage())
-        scratch = _scratch(args[0], result) if func is torch.ops.aten.convolution.default else 0
+        scratch = _scratch(*args[:2], result) if func is torch.ops.aten.convolution.default else 0
         self.peaks[self._stage] = max(self.peaks.get(self._stage, 0), self.live + scratch)
         return result
 
@@ -84,8 +85,8 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield part
 
 
-def _scratch(x: Tensor, y: Tensor) -> int:
-    """oneDNN copies both sides of a convolution into its blocked layout, unless they are channels-last already.
+def _scratch(x: Tensor, weight: Tensor, y: Tensor) -> int:
+    """oneDNN copies all sides of a convolution into its blocked layout, unless they are channels-last already.
 
     The result's own pages are touched only when it is copied out, and by then the input's copy is gone.
     """
@@ -94,4 +95,5 @@ def _scratch(x: Tensor, y: Tensor) -> int:
     blocked_x, blocked_y = (
         t.numel() // t.shape[1] * -(-t.shape[1] // BLOCK) * BLOCK * t.element_size() for t in (x, y)
     )
-    return max(blocked_x + blocked_y - y.numel() * y.element_size(), blocked_y)
+    reordered = weight.numel() * weight.element_size()
+    return max(blocked_x + reordered + blocked_y - y.numel() * y.element_size(), blocked_y)

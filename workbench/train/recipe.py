@@ -162,6 +162,11 @@ def load_recipe(path: str | Path) -> Recipe:
     )
 
 
+def shipped(name: str) -> Path:
+    """Where a recipe of the package lies; there may be none of this name."""
+    return Path(__file__).parent / "configs" / f"{name}.toml"
+
+
 def _table(values: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
     table = values.pop(name, {})
     if not isinstance(table, dict):
