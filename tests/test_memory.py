@@ -93,11 +93,21 @@ def test_the_page_counts_what_is_within(models):
 
 def test_the_committed_page_is_of_these_configurations():
     page = (Path(__file__).parents[1] / "docs" / "memory.md").read_text(encoding="utf-8")
-    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| embedded")]
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith(("| embedded", "| published"))]
     assert len(rows) == len(CONFIGURATIONS) >= 12
     for row, asked in zip(rows, CONFIGURATIONS, strict=True):
+        assert row[0] == f"| {asked.model}"
         assert row[2] == str(asked)
         assert float(row[5].strip("| ")) == pytest.approx(1, abs=0.15)
+
+
+def test_a_view_of_a_weight_takes_nothing():
+    fake, live = FakeTensorMode(), LiveBytes()
+    with fake:
+        weight = torch.empty(1000, 1000)
+    with fake, live:
+        torch.empty(1, 1000) @ weight.t()
+    assert live.peak == 2 * 4 * 1000
 
 
 def test_a_longer_stream_needs_no_more(folder):

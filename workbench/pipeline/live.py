@@ -48,7 +48,7 @@ class LiveBytes(TorchDispatchMode):
         for value in tree_leaves(result):
             if isinstance(value, Tensor) and value.untyped_storage()._cdata not in given:  # a view takes nothing
                 self._follow(value.untyped_storage())
-        scratch = _scratch(*args[:2], result) if func is torch.ops.aten.convolution.default else 0
+        scratch = _scratch(args[0], args[1], result) if func is torch.ops.aten.convolution.default else 0
         self.peaks[self._stage] = max(self.peaks.get(self._stage, 0), self.live + scratch)
         return result
 
