@@ -6,10 +6,13 @@ ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 endif
 
-.PHONY: demo test check browser clean
+.PHONY: demo app test check browser clean
 
 demo: $(VENV)/.installed
 	$(BIN)/workbench upscale samples/forest-320x180.mp4 --frames 0:24 -o outputs/forest_x4.mp4 --overwrite
+
+app: $(VENV)/.installed
+	$(BIN)/python demo_app.py
 
 # One thread a process: two processes on two cores with two threads each wait for each other at every layer.
 test: export OMP_NUM_THREADS = 1

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workbench.app import serve
 from workbench.app.errors import AppError, LimitError, RequestError
 from workbench.app.limits import Limits
 from workbench.app.request import KINDS, Request, check_token
@@ -157,6 +158,15 @@ def test_the_command_line_goes_before_the_environment():
     assert (given_words.host, given_words.port, given_words.model) == ("::1", 8003, "")
     assert (given_words.auth, given_words.root_path) == (("me", "se:cret"), "/x")
     assert (given_words.limits.waiting, given_words.keep_hours, given_words.data) == (2, 0.5, Path("there"))
+
+
+def test_mcp_without_its_package_is_refused(monkeypatch):
+    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    assert not options_from([], {}).mcp
+    with pytest.raises(AppError, match=r"pip install 'gradio\[mcp\]'"):
+        options_from(["--mcp"], {})
+    monkeypatch.setattr(serve, "find_spec", lambda name: object())
+    assert options_from(["--mcp"], {}).mcp
 
 
 def test_a_model_folder_is_named_by_its_whole_path(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,8 @@ def options_from(words: Sequence[str], environment: Mapping[str, str]) -> Option
         frames=given.max_frames,
         waiting=given.queue,
     )
+    if given.mcp and find_spec("mcp") is None:
+        raise AppError("--mcp needs a package that is not installed: pip install 'gradio[mcp]'.")
     model = "" if given.model in ("", "embedded") else given.model
     if model and Path(model).expanduser().is_dir():
         model = str(Path(model).expanduser().resolve())
