@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -30,7 +30,7 @@ LOW, HIGH = (ROOT / "samples" / f"forest-{size}.mp4" for size in ("320x180", "12
 WIDTH, HEIGHT = 1280, 860
 MOST_BYTES = 400_000
 TALLEST = 1500  # pixels of a page that is shown whole
-MINUTES = 60_000  # milliseconds
+MINUTE = 60_000  # milliseconds
 
 
 def main() -> None:
@@ -38,9 +38,10 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         try:
             light = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, reduced_motion="reduce")
-            light.set_default_timeout(10 * MINUTES)
+            light.set_default_timeout(10 * MINUTE)
             light.goto(url)
             light.get_by_text("An example, already computed.").wait_for()
+            light.wait_for_timeout(20_000)  # the server has started whole, and knows how fast the machine is
             ready(light.locator("#upscale-job"))
             drag(light.locator("#upscale-job video-divider"), 0.45)
             save(light, "landing")
@@ -97,7 +98,7 @@ def inside(page: Page) -> None:
     view = finished(page, "inside")
     view.locator("#figure-flow img").scroll_into_view_if_needed()
     for picture in view.locator("figure img").all():
-        picture.evaluate("image => image.complete && image.src || new Promise(done => image.onload = done)")
+        expect(picture).to_have_js_property("complete", True, timeout=MINUTE)
     save(page, "inside", whole=True)
 
 
@@ -110,7 +111,7 @@ def machine(page: Page) -> None:
 
 def result_again(page: Page, link: str, name: str) -> None:
     """The finished job by its link, in other looks."""
-    page.set_default_timeout(2 * MINUTES)
+    page.set_default_timeout(2 * MINUTE)
     page.goto(link)
     view = finished(page, "upscale")
     page.locator("#clip").get_by_text(LOW.name).wait_for()
@@ -132,9 +133,7 @@ def finished(page: Page, kind: str) -> Locator:
 def ready(view: Locator) -> None:
     """Both videos show a picture."""
     for side in ("left", "right"):
-        view.locator(f"video-divider #{side}").evaluate(
-            "video => video.readyState >= 2 || new Promise(done => video.onloadeddata = done)"
-        )
+        expect(view.locator(f"video-divider #{side}")).to_have_js_property("readyState", 4, timeout=MINUTE)
 
 
 def drag(view: Locator, to: float) -> None:
@@ -144,7 +143,7 @@ def drag(view: Locator, to: float) -> None:
 
 def save(page: Page, name: str, *, whole: bool = False) -> None:
     page.mouse.move(2, 2)
-    page.wait_for_timeout(800)  # what moves or fades has come to rest
+    page.wait_for_timeout(2000)  # what moves or fades has come to rest, what is decoded is painted
     picture = Image.open(io.BytesIO(page.screenshot(full_page=whole, animations="disabled"))).convert("RGB")
     picture = picture.crop((0, 0, picture.width, min(picture.height, TALLEST)))
     target = TARGET / f"app-{name}.png"

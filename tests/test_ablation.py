@@ -68,7 +68,7 @@ def small() -> Study:
 
 def test_sentences_say_what_the_numbers_say(small) -> None:
     without = small.rows[1]
-    assert effect(small, without) == "PSNR-Y -0.20 dB, flicker +0.300, 0.80x the time, 1.00x the memory"
+    assert effect(small, without) == "PSNR-Y -0.20 dB, flicker +0.300, 0.80x the time"
     assert bought(small, without) == ("It buys 0.20 dB more PSNR-Y and 0.300 less flicker; it costs 25% more time.")
     useless = row(psnr=0.2, flicker=0.3, sure=1.0)
     assert effect(small, useless).startswith("PSNR-Y the same, flicker the same")

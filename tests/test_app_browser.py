@@ -26,6 +26,7 @@ from workbench.app.errors import QueueFull
 from workbench.app.page import LAUNCH, build
 from workbench.app.request import Request
 from workbench.app.service import Options
+from workbench.app.work.devices import table as measured_table
 from workbench.bench.published import as_table
 from workbench.pipeline.settings import Settings
 
@@ -351,11 +352,11 @@ def test_a_lost_network_is_said_and_waited_out(server: AppServer, browser: Brows
 
 
 def test_published_figures_stand_apart_from_measured_ones(server: AppServer, browser: Browser) -> None:
-    measured = {"name": "as set", "seconds_per_frame": 1.5, "first_frame": 1.0, "memory_bytes": 2**28}
+    row = {"name": "as set", "seconds_per_frame": 1.5, "spread": [1.4, 1.6], "first_frame": 1.0, "memory_bytes": 2**28}
     result = {
         "machine": {"processor": "a test's"},
         "stages": {"unet": 1.0, "decode": 0.5},
-        "measured": [measured | {"ratio_to_plain": 1.02, "gflop": 10.0}],
+        "measured": measured_table([row | {"ratio_to_plain": 1.02, "gflop": 10.0}]),
         "size": [90, 160],
         "published": as_table(),
     }
@@ -368,6 +369,8 @@ def test_published_figures_stand_apart_from_measured_ones(server: AppServer, bro
         tables = view.locator("table")
         expect(tables).to_have_count(2)
         expect(tables.first).to_contain_text("as set")
+        expect(tables.first).to_contain_text("256 MiB")
+        expect(tables.first).to_contain_text("1.02")
         expect(tables.first).not_to_contain_text("RTX")
         expect(tables.last).to_contain_text("published, not measured here")
         expect(tables.last).to_contain_text("RTX 4090")

@@ -139,6 +139,19 @@ def test_the_machine_is_measured_where_nothing_is_known(tmp_path, clip):
     assert kept.extra["upscale"] >= 0
 
 
+@pytest.mark.parametrize(("size", "kept"), [((96, 128), 1.0), ((90, 160), 3.0)])
+def test_a_start_measures_again_and_keeps_the_fastest_unless_a_job_did_better(tmp_path, monkeypatch, size, kept):
+    found = iter([4.0, 1.0, 2.0])
+    monkeypatch.setattr(plan, "calibrate", lambda facts: Speed((96, 128), Settings().to_dict(), next(found)))
+    planner = Planner(tmp_path)
+    planner.warm_up(pauses=())
+    planner.speeds.put("", "cpu", "float32", Speed(size, Settings().to_dict(), 3.0))
+    planner.warm_up(pauses=(0, 0))
+    speed = planner.speeds.get("", "cpu", "float32")
+    assert speed is not None
+    assert (speed.size, speed.seconds) == (size, kept)
+
+
 def test_measured_speeds_of_other_kinds_stay(tmp_path):
     speeds = Speeds(tmp_path)
     speeds.put("", "cpu", "float32", MEASURED)

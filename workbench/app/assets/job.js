@@ -193,8 +193,9 @@ function liveNames(status) {
 
 function countsText(status) {
   const parts = [];
-  if (status.total && status.kind !== "devices") parts.push(`${status.done} of ${status.total} frames`);
-  if (status.seconds_per_frame) parts.push(`${seconds(status.seconds_per_frame)} a frame`);
+  const what = status.kind === "devices" ? "settings" : "frames";
+  if (status.total) parts.push(`${status.done} of ${status.total} ${what}`);
+  if (status.seconds_per_frame && what === "frames") parts.push(`${seconds(status.seconds_per_frame)} a frame`);
   if (status.seconds_left && !FINAL.includes(status.state)) parts.push(`about ${duration(status.seconds_left)} left`);
   return parts.join(" · ");
 }

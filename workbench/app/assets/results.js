@@ -151,11 +151,8 @@ function shownValue(value) {
 }
 
 function measuredTable({ measured, size, device, dtype }) {
-  const rows = [["settings", "s/frame", "first frame, s", "peak memory", "time ÷ plain loop", "Gflop/frame"]];
-  for (const row of measured)
-    rows.push([row.name, row.seconds_per_frame, row.first_frame, mebibytes(row.memory_bytes), row.ratio_to_plain, row.gflop]);
   const about = size ? `Frames of ${size[1]}×${size[0]} → ${4 * size[1]}×${4 * size[0]} on ${device}, ${dtype}; the median of a few. The plain loop is diffusers' own classes called one by one.` : "";
-  return make("div", {}, table(rows), ...paragraph(about));
+  return make("div", {}, table(measured), ...paragraph(about));
 }
 
 function mebibytes(bytes) { return bytes ? `${(bytes / 2 ** 20).toFixed(0)} MiB` : null; }
