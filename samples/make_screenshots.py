@@ -131,7 +131,8 @@ def finished(page: Page, kind: str) -> Locator:
 
 
 def ready(view: Locator) -> None:
-    """Both videos show a picture."""
+    """Both videos show a picture; one that was never in sight is not painted."""
+    view.locator("video-divider").scroll_into_view_if_needed()
     for side in ("left", "right"):
         expect(view.locator(f"video-divider #{side}")).to_have_js_property("readyState", 4, timeout=MINUTE)
 
