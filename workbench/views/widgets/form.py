@@ -1,14 +1,14 @@
-"""A form for ``Settings``, made from what each field says about itself, so that none can be forgotten."""
+"""A form for ``Settings`` in a notebook, made from ``pipeline.controls``, so that none can be forgotten."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, fields
 from typing import Any
 
 from ipywidgets import HTML, BoundedIntText, Checkbox, Dropdown, FloatSlider, HBox, IntSlider, Layout, VBox, Widget
 from traitlets import Float
 
+from workbench.pipeline.controls import Control, groups
 from workbench.pipeline.settings import Settings
 
 MOST_SLID = 1000  # whole numbers that can be larger are typed
@@ -21,18 +21,16 @@ class SettingsForm(HBox):
 
     def __init__(self, settings: Settings, on_change: Callable[[], None]) -> None:
         self.controls: dict[str, Any] = {}
-        columns: dict[str, list[Widget]] = {}
-        for known in fields(Settings):
-            control = _control(known, getattr(settings, known.name))
-            control.add_class(f"wb-{known.name.replace('_', '-')}")
-            control.observe(lambda change: on_change(), "value")
-            self.controls[known.name] = control
-            columns.setdefault(known.metadata["group"], []).append(control)
-        groups = [
-            VBox([HTML(f"<b>{group.capitalize()}</b>"), *of], layout=Layout(width="33%"))
-            for group, of in columns.items()
-        ]
-        super().__init__(groups, layout=Layout(width="100%"))
+        columns = []
+        for group, members in groups().items():
+            for known in members:
+                control = _control(known, getattr(settings, known.name))
+                control.add_class(f"wb-{known.name.replace('_', '-')}")
+                control.observe(lambda change: on_change(), "value")
+                self.controls[known.name] = control
+            column: list[Widget] = [self.controls[known.name] for known in members]
+            columns.append(VBox([HTML(f"<b>{group.capitalize()}</b>"), *column], layout=Layout(width="33%")))
+        super().__init__(columns, layout=Layout(width="100%"))
         self.add_class("wb-settings")
 
     @property
@@ -40,25 +38,25 @@ class SettingsForm(HBox):
         return Settings(**{name: control.value for name, control in self.controls.items()})
 
 
-def _control(known: Field[Any], value: Any) -> Any:
-    limits, default = known.metadata, known.default
-    label = _label(known.name)
+def _control(known: Control, value: Any) -> Any:
     about: dict[str, Any] = {
-        "description": label,
-        "tooltip": limits["help"],
+        "description": known.label,
+        "tooltip": known.help,
         "value": value,
         "layout": Layout(width="97%"),
         "style": {"description_width": "initial"},
     }
-    if isinstance(default, bool):
+    if known.kind == "switch":
         return Checkbox(indent=False, **about)
-    if isinstance(default, int):
-        if limits["high"] > MOST_SLID:
-            return BoundedIntText(min=limits["low"], max=min(limits["high"], MOST_EXACT), **about)
-        return IntSlider(min=limits["low"], max=max(MOST_STEPS, value), continuous_update=False, **about)
-    if isinstance(default, float):
-        return Switched(label, limits["help"], limits["low"], limits["high"], value=value, on=default)
-    return Dropdown(options=limits["choices"], **about)
+    if known.kind == "choice":
+        return Dropdown(options=known.choices, **about)
+    assert known.low is not None
+    assert known.high is not None  # numbers have limits
+    if known.kind == "scale":
+        return Switched(known.label, known.help, known.low, known.high, value=value, on=known.default)
+    if known.high > MOST_SLID:
+        return BoundedIntText(min=known.low, max=min(known.high, MOST_EXACT), **about)
+    return IntSlider(min=known.low, max=max(MOST_STEPS, value), continuous_update=False, **about)
 
 
 class Switched(HBox):
@@ -82,8 +80,3 @@ class Switched(HBox):
     def _join(self, change: Any = None) -> None:
         self.scale.disabled = not self.switch.value
         self.value = self.scale.value if self.switch.value else self._low
-
-
-def _label(name: str) -> str:
-    """``attention_slicing`` -> ``attention slicing``; names of parts in capitals, as the paper writes them."""
-    return " ".join(word.upper() if word in ("artg", "tpm", "vae") else word for word in name.split("_"))
