@@ -70,7 +70,7 @@ pipe = wb.load_pipeline(MODEL)
 # ## The flow, and what warping gets wrong
 
 # %%
-trace = wb.Trace("lr", "flow", "flow.round_trip", "occlusion", "warped", "frame", "artg.*")
+trace = wb.Trace("lr", "flow", "flow.round_trip", "occlusion", "warped", "fitted", "frame", "artg.*")
 outputs = list(pipe.stream(clip, trace=trace))
 wb.plots.flow(trace, 4)
 
@@ -89,6 +89,27 @@ for frame in range(1, 6):
         f"{float(distance.median()):.2f} px (median), occluded {float(hidden.mean()):.1%}, "
         f"warping error where seen {255 * float(seen):.1f}/255"
     )
+
+# %% [markdown]
+# ## What does not fit is taken back
+#
+# The shipped model trusts no flow blindly. Brought down to the low resolution, a warped frame that is right *is* the
+# input frame, nearly. Where it is not, its 4x4 means are replaced by the input's (tap `fitted`, model property `fit`), so
+# that the ControlNet finds nothing to correct there. Models that do not declare it, as the published one, read the warped
+# frame as it is.
+
+# %%
+from matplotlib.figure import Figure
+
+figure = Figure(figsize=(10, 3), layout="constrained")
+for axes, name in zip(figure.subplots(1, 3), ("warped", "fitted", "taken back"), strict=True):
+    if ("fitted", 4) not in trace:
+        break
+    shown = trace.image(name, 4) if name != "taken back" else (trace["fitted", 4] - trace["warped", 4]).abs().mean(0)
+    image = axes.imshow(shown if shown.dim() == 2 else shown.permute(1, 2, 0).clamp(0, 1), cmap="magma")
+    axes.set_title(name)
+    axes.set_axis_off()
+figure
 
 # %% [markdown]
 # ## What the ControlNet adds, per level and step
@@ -117,7 +138,7 @@ lies = {
 }
 runs = {}
 for name, lie in lies.items():
-    edited = wb.Trace("warped", "frame", "lr")
+    edited = wb.Trace("frame", "lr")
     edited.edit("flow", lie)
     list(pipe.stream(clip, trace=edited))
     runs[name] = edited
@@ -146,7 +167,7 @@ wb.plots.curves(
 
 # %% [markdown]
 # The first frame is the same in all runs: it has no past to be lied to about. From then on a robust model
-# should lose little under a small lie and ignore a gross one. What it *believes* shows as a ghost: detail of the wrong
+# should lose little under a small lie and ignore a gross one (here `fitted` is what ignores it). What it *believes* shows as a ghost: detail of the wrong
 # place that it carried over. And look at "no ARTG": guidance is there for steadiness, so its flicker is the line to
 # compare. If likeness to the original is no better with it, it is steadiness that is being bought, and that is its price.
 

@@ -199,7 +199,9 @@ def test_broken_json_is_named(folder, file, text):
     assert "workbench.json" in error(folder) if file == "workbench.json" else str(folder / file) in error(folder)
 
 
-@pytest.mark.parametrize("values", [{"warp": "sideways"}, {"flow": 3}, {"back_projection": "x"}, {"colour": 1}])
+@pytest.mark.parametrize(
+    "values", [{"warp": "sideways"}, {"flow": 3}, {"back_projection": "x"}, {"fit": -1}, {"colour": 1}]
+)
 def test_wrong_properties_are_named(folder, values):
     (folder / "workbench.json").write_text(json.dumps(values))
     assert "workbench.json" in error(folder)

@@ -236,6 +236,48 @@ def test_back_projection_brings_the_output_closer_to_its_lr_frame(moving_frames)
     assert miss(1.0) < 0.5 * miss(0.0)
 
 
+def means(picture):
+    return torch.nn.functional.avg_pool2d(picture, 4)
+
+
+def test_a_warped_frame_keeps_what_fits_and_loses_what_the_lr_frame_contradicts():
+    from workbench.pipeline.stream import downscale, fit, upscale
+
+    truth = upscale(torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0)) - 0.5)
+    lr = downscale(truth)
+    wrong = truth.clone()
+    wrong[..., 48:] += 0.8  # the right half shows something else
+    fitted = fit(wrong, lr, 0.01)
+    left, right = (..., slice(0, 8)), (..., slice(16, 24))
+    assert (means(fitted) - (lr - (lr - downscale(wrong))))[left].abs().max() < 1e-4
+    assert (means(fitted) - lr)[right].abs().max() < 1e-4
+
+
+def test_noise_everywhere_is_no_contradiction_but_a_cut_is():
+    from workbench.pipeline.stream import downscale, fit
+
+    random = torch.Generator().manual_seed(0)
+    truth = torch.zeros(1, 3, 96, 96)
+    lr = 0.02 * torch.randn(1, 3, 24, 24, generator=random)
+    moved = (means(fit(truth, lr, 0.01)) - lr).abs().mean() / lr.abs().mean()
+    assert moved > 0.2  # the past's clean means are still there, in part
+    cut = lr + 0.5
+    assert (means(fit(truth, cut, 0.01)) - cut).abs().max() < 1e-4
+    assert downscale(truth).abs().max() == 0
+
+
+def test_a_warp_repeated_stays_sharper_with_the_cubic_convention():
+    from workbench.flow.warp import warp
+
+    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    there, back = torch.full((1, 2, 64, 64), 0.4), torch.full((1, 2, 64, 64), -0.4)
+    assert torch.allclose(warp(picture, torch.zeros(1, 2, 64, 64), "cubic"), picture, atol=1e-4)
+    errors = {
+        name: (warp(warp(picture, there, name), back, name) - picture).abs().mean() for name in ("exact", "cubic")
+    }
+    assert errors["cubic"] < 0.8 * errors["exact"]
+
+
 MEMORY = """
 import sys, numpy as np, torch
 from workbench.devices import peak_memory

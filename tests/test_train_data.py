@@ -54,6 +54,18 @@ def test_known_flow_fetches_each_pixel_from_where_it_was(pool: Pool, seed: int) 
     assert (fetched - batch.hr[:, 1])[inside].abs().mean() < 0.01
 
 
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_before_an_object_flow_fetches_all_but_what_it_uncovers(pool: Pool, seed: int) -> None:
+    material = Material(photos=1, still=1, noise=0, dis=0, objects=1)
+    batch = draw(pool, material, STAGE, seed, 0)
+    fetched = warp(batch.hr[:, 0], batch.flow[:, 0])
+    wrong = ((fetched - batch.hr[:, 1])[..., 16:-16, 16:-16].abs().mean(1) > 0.1).float().mean()
+    unmoved = ((batch.hr[:, 0] - batch.hr[:, 1])[..., 16:-16, 16:-16].abs().mean(1) > 0.1).float().mean()
+    assert wrong < 0.35
+    assert wrong <= unmoved + 0.01
+
+
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_losses_judge_by_the_known_motion_where_the_model_is_given_an_estimate(pool: Pool, seed: int) -> None:

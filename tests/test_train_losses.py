@@ -42,7 +42,7 @@ def test_the_past_is_not_smoothed_for_the_sake_of_the_present() -> None:
 def test_a_frame_that_knows_nothing_of_its_past_is_not_asked_to_agree_with_it(batch: Batch) -> None:
     models = build(ARCHITECTURE, seed=0)
     steady, free = Losses(difference=3.0, warping=3.0), Losses(difference=0.0, warping=0.0)
-    choices = Choices.draw(replace(STAGE, dropout=0.0), (1, 2, 4, 16, 16), 0.0, 0, 0)
+    choices = Choices.draw(replace(STAGE, dropout=0.0), (1, 2, 4, 16, 16), 0, 0)
     for artg in (True, False):
         chosen = replace(choices, artg=artg)
         with_, without = (float(objective(models, batch, STAGE, weights, chosen)) for weights in (steady, free))
@@ -52,7 +52,7 @@ def test_a_frame_that_knows_nothing_of_its_past_is_not_asked_to_agree_with_it(ba
 @torch.no_grad()
 def test_a_stage_weighs_its_temporal_losses(batch: Batch) -> None:
     models = build(ARCHITECTURE, seed=0)
-    choices = replace(Choices.draw(STAGE, (1, 2, 4, 16, 16), 0.0, 0, 0), artg=True)
+    choices = replace(Choices.draw(STAGE, (1, 2, 4, 16, 16), 0, 0), artg=True)
     none, half, whole = (
         float(objective(models, batch, replace(STAGE, temporal=temporal), Losses(), choices))
         for temporal in (0.0, 0.5, 1.0)

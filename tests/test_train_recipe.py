@@ -40,7 +40,7 @@ def test_shipped_recipes_load(name: str) -> None:
     [
         (MINIMAL + "iteration = 3", r"no entry 'iteration'. Did you mean 'iterations'"),
         (MINIMAL + "batch = 'many'", r"stage 1: batch must be a whole number of at least 0, got 'many'"),
-        (MINIMAL + "truth = -1", r"truth must be a number of at least 0, got -1"),
+        (MINIMAL + "temporal = -1", r"temporal must be a number of at least 0, got -1"),
         (MINIMAL + "learning_rate = 1e-3", r"learning_rate must be two numbers"),
         (MINIMAL + "frames = true", r"frames must be a whole number"),
         (MINIMAL.replace('name = "one"', ""), r"stage 1: name must be given"),

@@ -162,3 +162,31 @@ def test_the_published_width_recipe_starts_steps_and_resumes_at_reduced_size(pho
     folder = train(small, [photos], tmp_path, device="cpu")
     assert state(tmp_path)["iteration"] == 3
     assert load_models(folder, device=torch.device("cpu")).properties.warp == "published"
+
+
+@pytest.mark.parametrize(
+    ("trains", "moving"),
+    [
+        ("artg", ("networks.controlnet.", "networks.conditioning.")),
+        ("tpm", ("networks.vae.encoder.", "networks.vae.decoder.")),
+    ],
+)
+def test_a_stage_leaves_what_it_does_not_train(
+    whole: Path, photos: Path, tmp_path: Path, trains: str, moving: tuple[str, ...]
+) -> None:
+    stage = replace(RECIPE.stages[1], trains=trains, iterations=2)
+    recipe = replace(RECIPE, stages=(replace(RECIPE.stages[0], iterations=1), replace(stage, iterations=1), stage))
+    train(recipe, [photos], tmp_path, device="cpu", warm_start=whole / "model", stop_after=2)
+    before = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["weights"]
+    train(recipe, [photos], tmp_path, device="cpu")
+    after = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["weights"]
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith(moving) for name in changed)
+    if trains == "tpm":
+        assert all("temporal_processor" in name or "alpha" in name for name in changed if "decoder" in name)
+
+
+def test_a_stage_that_trains_nothing_known_is_an_error() -> None:
+    with pytest.raises(TrainingError, match="trains must be one of all, artg, tpm, got 'unet'"):
+        replace(RECIPE.stages[0], trains="unet")

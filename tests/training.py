@@ -49,7 +49,7 @@ RECIPE = Recipe(
     model=ARCHITECTURE,
     stages=(
         Stage(name="single frame", iterations=3, batch=2, patch=16),
-        Stage(name="rollouts", iterations=3, batch=1, patch=16, frames=2, steps=2, truth=0.5),
+        Stage(name="rollouts", iterations=3, batch=1, patch=16, frames=2, steps=2),
     ),
     data=Material(),
     warmup=2,

@@ -20,7 +20,7 @@ from workbench.models.models import Models
 from workbench.pipeline.frames import draw_noise, pad, to_network_range
 from workbench.pipeline.motion import Motion, choose_motion
 from workbench.pipeline.settings import Settings
-from workbench.pipeline.stream import back_project
+from workbench.pipeline.stream import back_project, fit
 
 
 def whole_controlnet(models: Models) -> ControlNetModel:
@@ -47,7 +47,10 @@ def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Setting
         latent = latent.to(models.device) * scheduler.init_noise_sigma
         warped = memory = None
         if before is not None and output is not None:
-            warped = warp(output, motion.between(lr, before), models.properties.warp).to(dtype)
+            tolerance = models.properties.fit
+            past = back_project(output, before) if tolerance else output
+            warped = warp(past, motion.between(lr, before), models.properties.warp)
+            warped = (fit(warped, lr, tolerance) if tolerance else warped).to(dtype)
             memory = models.vae.temporal_memory(warped) if settings.tpm else None
         scheduler.set_timesteps(settings.steps)
         for t in scheduler.timesteps:

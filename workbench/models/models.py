@@ -25,7 +25,10 @@ SCALE = 4
 class Properties:
     """Model-level facts, kept in the folder's ``workbench.json``; the defaults are the published model's.
 
-    warp             how a frame is warped: ``published`` or ``exact`` (see ``flow.warp``).
+    warp             how a frame is warped: ``published``, ``exact`` or ``cubic`` (see ``flow.warp``).
+    fit              tolerance within which the warped frame must agree with the LR frame, of 2 (``stream.fit``): what
+                     does not is taken back before ARTG and TPM read it, and the previous output is back-projected onto
+                     its own LR frame before it is warped. 0: they read the previous output as it was, warped.
     back_projection  strength of one step ``o + s * up(lr - down(o))`` after decoding, 0..1; 0 is off.
     flow             estimator that ``flow="auto"`` means.
     flow_size        grid that ``flow_size="auto"`` means: ``output`` or ``input``.
@@ -33,6 +36,7 @@ class Properties:
     """
 
     warp: str = "published"
+    fit: float = 0.0
     back_projection: float = 0.0
     flow: str = "raft-large"
     flow_size: str = "output"
@@ -41,6 +45,8 @@ class Properties:
     def __post_init__(self) -> None:
         if self.warp not in CONVENTIONS:
             raise ModelError(f"workbench.json: warp must be one of {CONVENTIONS}, got {self.warp!r}.")
+        if not 0 <= self.fit <= 2:
+            raise ModelError(f"workbench.json: fit must be in 0..2, got {self.fit!r}.")
         if self.flow not in ("raft-large", "raft-small", "dis", "none"):
             raise ModelError(f"workbench.json: flow must name an estimator, got {self.flow!r}.")
         if self.flow_size not in ("output", "input"):

@@ -28,6 +28,8 @@ from workbench.trace.tap import Tap, untapped
 Flow = Callable[[Tensor, Tensor], Tensor]
 """(current, previous), each (B, 3, h, w) in [-1, 1] -> flow (B, 2, H, W) in output pixels."""
 
+MOST = 5.0  # times the tolerance of a fit, however much noise there seems to be
+
 
 @dataclass(frozen=True)
 class Guidance:
@@ -60,7 +62,8 @@ def step(
             backward = tap("flow.backward", flow(previous.previous_lr, lr))
             tap("flow.round_trip", round_trip(field, backward))
             tap("occlusion", 1 - consistency(field, backward))
-        guidance = guide(models, tap("previous", previous.previous_output), field, settings, tap=tap, clock=clock)
+        past = tap("previous", previous.previous_output)
+        guidance = guide(models, past, previous.previous_lr, field, lr, settings, tap=tap, clock=clock)
     latent = denoise(
         models, lr, tap("noise", noise), settings.steps, guidance, artg=settings.artg, tap=tap, clock=clock
     )
@@ -69,11 +72,23 @@ def step(
 
 
 def guide(
-    models: Models, previous: Tensor, flow: Tensor, settings: Settings, *, tap: Tap = untapped, clock: Timer = untimed
+    models: Models,
+    previous: Tensor,
+    previous_lr: Tensor,
+    flow: Tensor,
+    lr: Tensor,
+    settings: Settings,
+    *,
+    tap: Tap = untapped,
+    clock: Timer = untimed,
 ) -> Guidance:
     """Warps the previous output along the flow, and reads it for ARTG and TPM."""
     with clock("warp"):
+        if models.properties.fit:
+            previous = back_project(previous, previous_lr)
         warped = tap("warped", warp(previous, flow, models.properties.warp))
+        if models.properties.fit:
+            warped = tap("fitted", fit(warped, lr, models.properties.fit))
     embedding = memory = None
     if settings.artg:
         with clock("conditioning"):
@@ -169,6 +184,22 @@ def decode(
 def back_project(picture: Tensor, lr: Tensor, strength: float = 1.0) -> Tensor:
     """One step of iterative back-projection (Irani & Peleg, 1991): makes the picture agree with its LR frame."""
     return picture + strength * upscale(lr - downscale(picture))
+
+
+def fit(warped: Tensor, lr: Tensor, tolerance: float) -> Tensor:
+    """Takes back from a warped frame (B, 3, H, W) what the LR frame (B, 3, h, w) contradicts: wrong flow, occlusion.
+
+    The 4x4 means of the result are the LR frame itself where the two disagree, and where they agree, the warped frame
+    brought down to LR. Agreement falls off like a Gaussian whose width is ``tolerance``, of 2, plus the frame's median
+    disagreement, which is its noise; at most MOST times the tolerance, so that a cut is not taken for noise.
+    """
+    innovation = lr - downscale(warped)
+    misfit = F.avg_pool2d(innovation.abs().mean(1, keepdim=True), 3, stride=1, padding=1, count_include_pad=False)
+    noise = misfit.flatten(1).median(1).values.view(-1, 1, 1, 1)
+    width = (tolerance + noise).clamp(max=MOST * tolerance)
+    means = lr - torch.exp(-((misfit / width) ** 2)) * innovation
+    change = F.interpolate(means - F.avg_pool2d(warped, SCALE), scale_factor=SCALE, mode="nearest")
+    return warped + change
 
 
 def upscale(lr: Tensor) -> Tensor:

@@ -144,6 +144,16 @@ TABLE = (
         picture=True,
     ),
     Row(
+        "fitted",
+        "The warped frame without what the LR frame contradicts; only in models that declare it.",
+        "(3, H, W)",
+        NETWORK,
+        "network range",
+        WITH_PREVIOUS,
+        "Motion",
+        picture=True,
+    ),
+    Row(
         "artg.embedding",
         "The ControlNet's embedding of the warped frame; the same for all steps.",
         "(C, h, w)",

@@ -21,10 +21,10 @@ from workbench.train.recipe import Architecture
 
 BRANCH = 0.1  # of a learned branch beside what is passed on
 CARRIER = 16.0  # a constant pair far above the signal: GroupNorm then divides by (nearly) a constant
-OUTPUTS = 0.03  # standard deviation of the ControlNet's output convolutions when ARTG begins to learn
-BLEND = 0.3  # of the previous frame in this one's latent when ARTG begins to learn
+OUTPUTS = 0.003  # standard deviation of the ControlNet's output convolutions when ARTG begins to learn
+BLEND = 0.5  # of the previous frame in this one's latent when ARTG begins to learn
 COLOURS = 3
-FREE = 8  # first of the three channels that carry the previous frame into the ControlNet
+INNOVATION = 50.0  # gain of LR - past, which is small, in the ControlNet
 
 AVERAGE = torch.tensor([0.0, 0.5, 0.5])  # of the two pixels that a halving joins
 LINEAR = torch.tensor([0.25, 0.5, 0.25])  # after nearest doubling, this is bilinear interpolation
@@ -87,40 +87,39 @@ def restart_controlnet(models: Models, architecture: Architecture, seed: int) ->
 
 
 def anchor_guidance(controlnet: Any) -> None:
-    """ARTG starts as x0 = (1 - BLEND) LR + BLEND (warped previous output, reduced to LR): a recursive average.
+    """ARTG starts as x0 = LR + BLEND (past - LR), the past being the warped frame's 4x4 means: a recursive average.
 
-    The conditioning embedding carries the frame down as pairs +x, -x (SiLU(x) - SiLU(-x) = x) and hands it to three
-    channels that the ControlNet's input convolution leaves free; the first output convolution adds
-    BLEND (previous - LR) to the skip connection that carries LR to the UNet's output.
+    The conditioning embedding carries the frame down as pairs +x, -x (SiLU(x) - SiLU(-x) = x); with the ControlNet's
+    input convolution, which holds LR, three channels become INNOVATION (LR - past), and the first output convolution
+    takes BLEND of that from the skip connection that carries LR to the UNet's output.
     """
     layers = _convolutions(controlnet.controlnet_cond_embedding.modules())
     narrowest = min(layer.out_channels for layer in layers)
-    if narrowest < 2 * COLOURS or layers[-1].out_channels < FREE + COLOURS:
+    if narrowest < 2 * COLOURS:
         raise TrainingError(
             f"the identity initialisation needs {2 * COLOURS} channels in every layer of the conditioning embedding, "
-            f"and {FREE + COLOURS} at its end; got {narrowest} and {layers[-1].out_channels}."
+            f"got {narrowest}."
         )
     rgb = torch.arange(COLOURS)
-    plus, minus, free = rgb, COLOURS + rgb, FREE + rgb
+    plus, minus = rgb, COLOURS + rgb
     for layer in layers:
         nn.init.orthogonal_(layer.weight, gain=1.7)  # SiLU loses about that much of a unit variance
         layer.bias.zero_()
     for k, layer in enumerate(layers):
         line = AVERAGE if layer.stride == (2, 2) else POINT
         kernel = line[:, None] * line
-        outputs = ((free, 1),) if layer is layers[-1] else ((plus, 1), (minus, -1))
+        outputs = ((rgb, -INNOVATION),) if layer is layers[-1] else ((plus, 1), (minus, -1))
         for rows, sign in outputs:
             layer.weight[rows] = 0
             layer.weight[rows, plus] = sign * kernel
             if k > 0:
                 layer.weight[rows, minus] = -sign * kernel
-    layers[-1].weight[rgb] = 0
-    controlnet.conv_in.weight[free] = 0
-    controlnet.conv_in.bias[free] = 0
-    first = controlnet.controlnet_down_blocks[0]
+    seen, first = controlnet.conv_in, controlnet.controlnet_down_blocks[0]
+    seen.weight[rgb] = 0
+    seen.bias[rgb] = 0
+    seen.weight[rgb, seen.in_channels - COLOURS + rgb, 1, 1] = INNOVATION
     first.weight[rgb] = 0
-    first.weight[rgb, free] = BLEND
-    first.weight[rgb, rgb] = -BLEND
+    first.weight[rgb, rgb, 0, 0] = -BLEND / INNOVATION
 
 
 def anchor_autoencoder(vae: TemporalAutoencoderTiny) -> None:

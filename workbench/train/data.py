@@ -185,6 +185,15 @@ def _moving_photo(
     photo = pool.photos[_by_area(pool.photos, random)]
     if count == 1:
         return _crop(photo[None], side, random), torch.zeros(0, 2, side, side)
+    frames, flow = _under_camera(photo, material, count, side, random)
+    if random.random() < material.objects:
+        return _with_object(frames, flow, pool.photos[_by_area(pool.photos, random)], material, random)
+    return frames, flow
+
+
+def _under_camera(
+    photo: np.ndarray, material: Material, count: int, side: int, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
     still = random.random() < material.still
     pan = SCALE * material.pan * random.uniform(-1, 1, 2) * random.random() * (not still)
     zoom = ZOOM * random.uniform(-1, 1) * (not still)
@@ -211,6 +220,32 @@ def _moving_photo(
             before, origin = cameras[k - 1]
             flows.append((((where - origin) @ torch.linalg.inv(before).T) - at).permute(2, 0, 1).float())
     return torch.stack(frames).clamp(-1, 1), torch.stack(flows)
+
+
+def _with_object(
+    frames: Tensor, flow: Tensor, photo: np.ndarray, material: Material, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """A blob of another photo passes in front: what it uncovers, no flow can fetch."""
+    count, side = len(frames), frames.shape[-1]
+    speed = SCALE * material.object_speed * torch.tensor(random.uniform(-1, 1, 2)).float()  # pixels per frame
+    y, x = torch.meshgrid(torch.linspace(-1, 1, side), torch.linspace(-1, 1, side), indexing="ij")
+    mask = torch.sigmoid(_blob(x, y, random) * side / 6)  # its edge is a pixel or two wide
+    thing = torch.cat([_crop(photo[None], side, random)[0], mask[None]])
+    shown, motion = [], []
+    for k in range(count):
+        place = torch.stack([x, y], -1) - 2 * (k - (count - 1) / 2) * speed / side
+        moved = F.grid_sample(thing[None], place[None], mode="bicubic", padding_mode="reflection", align_corners=False)
+        texture, here = moved[0].split([3, 1])
+        shown.append(torch.lerp(frames[k], texture, here.clamp(0, 1)))
+        if k > 0:
+            motion.append(torch.where(here > 0.5, -speed.view(2, 1, 1), flow[k - 1]))
+    return torch.stack(shown).clamp(-1, 1), torch.stack(motion)
+
+
+def _blob(x: Tensor, y: Tensor, random: np.random.Generator) -> Tensor:
+    """A sum of four waves less a threshold: above zero inside some rounded shapes."""
+    waves = random.uniform([1, 1, 0], [8, 8, 6], (4, 3)).tolist()
+    return sum((torch.sin(u * x + v * y + phase) for u, v, phase in waves), torch.zeros(())) - random.uniform(0.3, 1.5)
 
 
 def _by_area(photos: list[np.ndarray], random: np.random.Generator) -> int:

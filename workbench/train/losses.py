@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from workbench.flow.warp import warp
+from workbench.pipeline.stream import downscale
 from workbench.train.recipe import Losses
 
 SEEN = 0.08  # a pixel of the truth counts as seen before where its warped past differs less than this, of 2
@@ -33,6 +34,11 @@ def temporal(pictures: Tensor, truth: Tensor, motion: Tensor, weights: Losses) -
     true_change = true_now - warp(true_before, along)
     seen = (true_change.abs().mean(1, keepdim=True) < SEEN).float()
     return weights.difference * l1(change, true_change) + weights.warping * (seen * change.abs()).mean()
+
+
+def consistency(pictures: Tensor, truth: Tensor) -> Tensor:
+    """L1 between the two on the LR grid, where the truth is known at inference too, but for noise."""
+    return l1(downscale(pictures.flatten(0, 1)), downscale(truth.flatten(0, 1)))
 
 
 def l1(a: Tensor, b: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ if sys.version_info >= (3, 11):
 else:  # the same parser under its name outside the standard library
     import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
+TRAINS = ("all", "artg", "tpm")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
@@ -46,6 +48,10 @@ class Material:
     """share of the moving photos that do not move"""
     pan: float = 2.0
     """largest pan, in LR pixels per frame"""
+    objects: float = 0.0
+    """share of the moving photos before which something else moves, so that flow is wrong around it"""
+    object_speed: float = 3.0
+    """largest speed of that, in LR pixels per frame"""
     noise: float = 0.3
     """share of clips whose LR frames carry noise; the truth stays clean"""
     sigma: float = 5.0
@@ -64,18 +70,29 @@ class Stage:
     patch: int = 32
     frames: int = 1
     steps: int = 1
+    trains: str = "all"
+    """``all``; ``artg``: the ControlNet and its embedding, TPM left out; ``tpm``: TPM and the encoder that feeds it"""
+    consistency: float = 0.0
+    """weight of the picture, brought down to LR, being the LR frame (without its noise)"""
     learning_rate: tuple[float, float] = (5e-4, 1e-4)
     """at the start and at the end, along a half cosine"""
     back_projection: tuple[float, float] = (0.0, 0.0)
     """strength, drawn anew at every iteration between these"""
-    truth: float = 0.0
-    """weight of the ground truth in the previous frame at the first iteration, 0 from the middle of the stage on"""
     dropout: float = 0.1
     """share of iterations without ARTG, and of those without TPM"""
     temporal: float = 1.0
     """weight of the temporal losses in this stage, beside their own"""
     autoencoder: float = 0.125
     """share of iterations that also train encoder and decoder on the ground truth"""
+
+    def __post_init__(self) -> None:
+        if self.trains not in TRAINS:
+            raise TrainingError(f"stage {self.name!r}: trains must be one of {', '.join(TRAINS)}, got {self.trains!r}.")
+
+    @property
+    def fuses(self) -> bool:
+        """Whether TPM takes part."""
+        return self.frames > 1 and self.trains != "artg"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +118,6 @@ class Recipe:
     seed: int = 0
     clip_gradient: float = 0.5
     warmup: int = 100
-    guidance: float = 1.0
-    """strength at which ARTG ships, of what was trained: what it steadies, and what it costs in PSNR, grow with it"""
     average: float = 0.999
     """decay of the exponential moving average of the weights: what is evaluated and exported"""
     checkpoint_every: int = 200

@@ -40,19 +40,14 @@ class _Decoded:
         return False
 
 
-def roll(models: Models, batch: Batch, settings: Settings, noise: Tensor, truth: float = 0.0) -> Rollout:
-    """Runs the clips frame by frame on the model's own outputs. ``noise``: (B, T, C, h, w).
-
-    ``truth``: weight of the ground truth in the previous frame, for the first iterations, when the model's own is bad.
-    """
+def roll(models: Models, batch: Batch, settings: Settings, noise: Tensor) -> Rollout:
+    """Runs the clips frame by frame on the model's own outputs. ``noise``: (B, T, C, h, w)."""
     pictures: list[Tensor] = []
     decoded: list[Tensor] = []
     for k in range(batch.lr.shape[1]):
-        guidance = None
+        lr, kept, guidance = batch.lr[:, k], _Decoded(), None
         if k > 0 and (settings.artg or settings.tpm):
-            previous = torch.lerp(pictures[-1], batch.hr[:, k - 1], truth)
-            guidance = guide(models, previous, batch.flow[:, k - 1], settings)
-        lr, kept = batch.lr[:, k], _Decoded()
+            guidance = guide(models, pictures[-1], batch.lr[:, k - 1], batch.flow[:, k - 1], lr, settings)
         latent = denoise(models, lr, noise[:, k], settings.steps, guidance, artg=settings.artg)
         pictures.append(decode(models, latent, lr, guidance, tap=kept))
         decoded.append(kept.value)
@@ -62,9 +57,11 @@ def roll(models: Models, batch: Batch, settings: Settings, noise: Tensor, truth:
 def objective(models: Models, batch: Batch, stage: Stage, weights: Losses, random: Choices) -> Tensor:
     """The loss of one batch in one stage."""
     models.properties = replace(models.properties, back_projection=random.back_projection)
-    settings = Settings(steps=stage.steps, artg=random.artg, tpm=random.tpm)
-    rolled = roll(models, batch, settings, random.noise, random.truth)
+    settings = Settings(steps=stage.steps, artg=random.artg, tpm=random.tpm and stage.fuses)
+    rolled = roll(models, batch, settings, random.noise)
     loss = losses.single(rolled.pictures, rolled.decoded, batch.hr, weights)
+    if stage.consistency:
+        loss = loss + stage.consistency * losses.consistency(rolled.pictures, batch.hr)
     if stage.frames > 1 and random.artg:  # agreeing with the past is for ARTG to learn
         loss = loss + stage.temporal * losses.temporal(rolled.pictures, batch.hr, batch.motion, weights)
     if random.autoencoder:
@@ -83,22 +80,20 @@ class Choices:
     artg: bool
     tpm: bool
     autoencoder: bool
-    truth: float
 
     def to(self, device: torch.device) -> Choices:
         return replace(self, noise=self.noise.to(device))
 
     @classmethod
-    def draw(cls, stage: Stage, shape: tuple[int, ...], done: float, seed: int, iteration: int) -> Choices:
-        """``shape``: of the noise; ``done``: share of the stage that is over."""
+    def draw(cls, stage: Stage, shape: tuple[int, ...], seed: int, iteration: int) -> Choices:
+        """``shape``: of the noise."""
         generator = torch.Generator().manual_seed(seed * 1_000_003 + iteration)
         chance = torch.rand(4, generator=generator).tolist()
         low, high = stage.back_projection
         return cls(
             noise=torch.randn(shape, generator=generator),
             back_projection=low + (high - low) * chance[0],
-            artg=chance[1] >= stage.dropout,
-            tpm=chance[2] >= stage.dropout,
+            artg=chance[1] >= stage.dropout or stage.trains == "artg",
+            tpm=chance[2] >= stage.dropout or stage.trains == "tpm",
             autoencoder=chance[3] < stage.autoencoder,
-            truth=stage.truth * max(0.0, 1 - 2 * done),
         )

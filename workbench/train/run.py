@@ -39,7 +39,6 @@ from workbench.train.recipe import Losses, Recipe, Stage, load_recipe
 from workbench.train.rollout import Choices, objective
 
 LOG_EVERY = 50
-ARTG = ("networks.controlnet.controlnet_down_blocks", "networks.controlnet.controlnet_mid_block")  # its last layers
 EVALUATION_FRAMES = 6
 EVALUATION_SIDE = 256
 
@@ -156,6 +155,8 @@ class Session:
         stage = recipe.stages[index]
         if within == 0 and stage.frames > 1 and index > 0 and recipe.stages[index - 1].frames == 1:
             restart_controlnet(self.models, recipe.model, recipe.seed)
+        for name, parameter in self.whole.named_parameters():
+            parameter.requires_grad_(trained(name, stage))
         done = within / stage.iterations
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(stage, done) * min(1.0, (it + 1) / recipe.warmup)
@@ -163,7 +164,7 @@ class Session:
         batch = draw(pool, recipe.data, stage, recipe.seed, number).to(self.accelerator.device)
         channels = self.models.vae.config["latent_channels"]
         shape = (*batch.lr.shape[:2], channels, *batch.lr.shape[-2:])
-        choices = Choices.draw(stage, shape, done, recipe.seed, number)
+        choices = Choices.draw(stage, shape, recipe.seed, number)
         with self.accelerator.autocast():
             loss = self.objective(batch, stage, choices.to(self.accelerator.device))
         self.optimizer.zero_grad(set_to_none=True)
@@ -181,8 +182,7 @@ class Session:
         if not self.accelerator.is_main_process:
             return
         stage = self.recipe.stages[self.recipe.stage_at(self.iteration - 1)[0]]
-        guided = stage.frames > 1
-        settings = Settings(steps=stage.steps, artg=guided, tpm=guided)
+        settings = Settings(steps=stage.steps, artg=stage.frames > 1, tpm=stage.fuses)
         with self._shipped():
             for clip in self.clips:
                 ours = measure(run(self.models, clip, settings), clip)
@@ -232,13 +232,12 @@ class Session:
 
     @contextmanager
     def _shipped(self) -> Iterator[None]:
-        """The models as they are exported: averaged weights, ARTG at its strength, the recipe's properties.
+        """The models as they are exported: averaged weights, the recipe's properties.
 
         Training's own come back.
         """
         kept = {name: p.detach().clone() for name, p in self.whole.named_parameters()}
-        strength = self.recipe.guidance
-        self._put({name: p * strength if name.startswith(ARTG) else p for name, p in self.average.items()})
+        self._put(self.average)
         self.whole.eval()
         self.models.properties = Properties(**self.recipe.model.properties)
         try:
@@ -268,6 +267,16 @@ class Session:
         unfinished = log.with_suffix(".tmp")
         unfinished.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
         os.replace(unfinished, log)
+
+
+def trained(name: str, stage: Stage) -> bool:
+    """Whether a stage trains the parameter of this name."""
+    if stage.trains == "artg":
+        return name.startswith(("networks.controlnet.", "networks.conditioning."))
+    if stage.trains == "tpm":
+        temporal = ".temporal_processor." in name or name.endswith(".alpha")
+        return name.startswith("networks.vae.encoder.") or (name.startswith("networks.vae.decoder.") and temporal)
+    return True
 
 
 def learning_rate(stage: Stage, done: float) -> float:
