@@ -32,7 +32,7 @@ def ablation(study: Study) -> Figure:
             panel.plot([value.low, value.high], [place, place], color=colour, linewidth=1.5)
             panel.plot(value.difference, place, mark, color=colour, markersize=4.5)
         panel.set_xlabel(label)
-        panel.xaxis.set_major_locator(MaxNLocator(3, prune="lower"))
+        panel.xaxis.set_major_locator(MaxNLocator(2, prune="lower"))
     ratios = [[row.time for row in rows], [study.memory_ratio(row) for row in rows]]
     for panel, label, values in zip(axes[-2:], ("time", "memory"), ratios, strict=True):
         panel.axvline(1, color="black", linewidth=0.6)
