@@ -84,10 +84,10 @@ def guide(
 ) -> Guidance:
     """Warps the previous output along the flow, and reads it for ARTG and TPM."""
     with clock("warp"):
-        if models.properties.fit:
-            previous = back_project(previous, previous_lr)
         warped = tap("warped", warp(previous, flow, models.properties.warp))
         if models.properties.fit:
+            owed = upscale(previous_lr - downscale(previous))  # by the previous output to its own LR frame
+            warped = warped + warp(owed, flow, models.properties.warp)
             warped = tap("fitted", fit(warped, lr, models.properties.fit))
     embedding = memory = None
     if settings.artg:
