@@ -101,15 +101,24 @@ for frame in range(1, 6):
 # %%
 from matplotlib.figure import Figure
 
-figure = Figure(figsize=(10, 3), layout="constrained")
-for axes, name in zip(figure.subplots(1, 3), ("warped", "fitted", "taken back"), strict=True):
-    if ("fitted", 4) not in trace:
-        break
-    shown = trace.image(name, 4) if name != "taken back" else (trace["fitted", 4] - trace["warped", 4]).abs().mean(0)
-    image = axes.imshow(shown if shown.dim() == 2 else shown.permute(1, 2, 0).clamp(0, 1), cmap="magma")
-    axes.set_title(name)
-    axes.set_axis_off()
-figure
+from workbench.views.plots.style import ERRORS, from_zero, heat, new_figure, picture, styled
+
+
+@styled
+def fit(trace, frame) -> Figure:
+    """The warped frame before and after what does not fit was taken back, and how much that was."""
+    taken = (trace["fitted", frame] - trace["warped", frame]).abs().mean(0)
+    figure = new_figure(
+        2.2, f"Frame {frame}. What is taken back should be bright where something moved or was uncovered."
+    )
+    warped, fitted, change = figure.subplots(1, 3)
+    picture(warped, trace.image("warped", frame), "warped")
+    picture(fitted, trace.image("fitted", frame), "fitted")
+    heat(change, taken, from_zero([taken]), "taken back", ERRORS)
+    return figure
+
+
+fit(trace, 4) if ("fitted", 4) in trace else "this model does not declare it"
 
 # %% [markdown]
 # ## What the ControlNet adds, per level and step

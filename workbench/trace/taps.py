@@ -145,7 +145,7 @@ TABLE = (
     ),
     Row(
         "fitted",
-        "The warped frame, true to its own LR frame, without what this one contradicts; only in models that declare it.",
+        "The warped frame, true to its LR frame, less what this one contradicts; only in models that declare it.",
         "(3, H, W)",
         NETWORK,
         "network range",
