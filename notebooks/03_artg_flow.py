@@ -101,7 +101,7 @@ for frame in range(1, 6):
 # %%
 from matplotlib.figure import Figure
 
-from workbench.views.plots.style import ERRORS, from_zero, heat, new_figure, picture, styled
+from workbench.views.plots.style import ERRORS, bare, from_zero, heat, new_figure, picture, styled
 
 
 @styled
@@ -115,6 +115,8 @@ def fit(trace, frame) -> Figure:
     picture(warped, trace.image("warped", frame), "warped")
     picture(fitted, trace.image("fitted", frame), "fitted")
     heat(change, taken, from_zero([taken]), "taken back", ERRORS)
+    for axes in figure.axes:
+        bare(axes)
     return figure
 
 
