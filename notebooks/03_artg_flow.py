@@ -178,8 +178,8 @@ wb.plots.curves(
 
 # %% [markdown]
 # The first frame is the same in all runs: it has no past to be lied to about. From then on a robust model
-# should lose little under a small lie and ignore a gross one (here `fitted` is what ignores it). What it *believes* shows as a ghost: detail of the wrong
-# place that it carried over. And look at "no ARTG": guidance is there for steadiness, so its flicker is the line to
+# should lose little under a small lie and ignore a gross one (here `fitted` is what ignores it). What it *believes*
+# shows as a ghost: detail of the wrong place that it carried over. And look at "no ARTG": guidance is there for steadiness, so its flicker is the line to
 # compare. If likeness to the original is no better with it, it is steadiness that is being bought, and that is its price.
 
 # %%
