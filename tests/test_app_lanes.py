@@ -242,7 +242,7 @@ def test_a_job_goes_from_waiting_to_done(start, stable, clip):
     assert (status.state, status.position) == ("waiting", 1)
     stable.busy[0].let_go.set()
     until(lambda: service.status(first).state == "done")
-    until(lambda: service.status(second).state == "running")
+    until(lambda: service.status(second).state == "running" and stable.busy)
     order = stable.busy[0].order
     assert order["source"].endswith("source.mp4")
     assert order["other"] is None

@@ -54,16 +54,17 @@ def test_known_flow_fetches_each_pixel_from_where_it_was(pool: Pool, seed: int) 
     assert (fetched - batch.hr[:, 1])[inside].abs().mean() < 0.01
 
 
-@settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 10**6))
-def test_before_an_object_flow_fetches_all_but_what_it_uncovers(pool: Pool, seed: int) -> None:
+def test_before_an_object_flow_fetches_all_but_what_it_uncovers(pool: Pool) -> None:
     material = Material(photos=1, still=1, noise=0, dis=0, objects=1)
-    batch = draw(pool, material, STAGE, seed, 0)
-    fetched = warp(batch.hr[:, 0], batch.flow[:, 0])
-    wrong = ((fetched - batch.hr[:, 1])[..., 16:-16, 16:-16].abs().mean(1) > 0.1).float().mean()
-    unmoved = ((batch.hr[:, 0] - batch.hr[:, 1])[..., 16:-16, 16:-16].abs().mean(1) > 0.1).float().mean()
-    assert wrong < 0.35
-    assert wrong <= unmoved + 0.01
+    shares = []  # of pixels that are wrong after the warp, and without it
+    for seed in range(20):
+        batch = draw(pool, material, STAGE, seed, 0)
+        fetched = warp(batch.hr[:, 0], batch.flow[:, 0])
+        misses = [(p - batch.hr[:, 1])[..., 16:-16, 16:-16].abs().mean(1) for p in (fetched, batch.hr[:, 0])]
+        shares.append([float((miss > 0.1).float().mean()) for miss in misses])
+        assert shares[-1][0] <= shares[-1][1] + 0.01
+    wrong, unmoved = np.mean(shares, axis=0)
+    assert wrong < 0.6 * unmoved
 
 
 @settings(max_examples=5, deadline=None)
