@@ -11,10 +11,11 @@ from workbench.models.slicing import decode_in_strips, memory_in_strips, strips
 from workbench.pipeline.live import LiveBytes, without_data
 
 
-@pytest.fixture(scope="module")
-def vae() -> TemporalAutoencoderTiny:
+@pytest.fixture(scope="module", params=["zeros", "replicate"])
+def vae(request) -> TemporalAutoencoderTiny:
     torch.manual_seed(0)
     vae = TemporalAutoencoderTiny(
+        decoder_padding_mode=request.param,
         encoder_block_out_channels=(6, 8, 10),
         decoder_block_out_channels=(10, 8, 6),
         num_encoder_blocks=(2, 1, 2),

@@ -15,6 +15,7 @@ Sequences of modules and their names are those of the published weights, which l
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,9 @@ from workbench.trace.tap import Tap, untapped
 POOL = 4  # the temporal modules work on 4x4 averages
 FUSION_GAIN = 0.1  # of the fused map, before the skip connection
 
+Padding = Literal["zeros", "replicate"]
+"""What a convolution sees beyond the edge."""
+
 
 def pool(features: Tensor) -> Tensor:
     """(B, C, y, x) -> (B, C, y // 4, x // 4): all that the temporal modules see of a map."""
@@ -37,14 +41,14 @@ def pool(features: Tensor) -> Tensor:
 class TemporalBlock(nn.Module):
     """A residual block of three convolutions whose branch can fuse in the previous frame's features."""
 
-    def __init__(self, channels: int, act_fn: str = "relu") -> None:
+    def __init__(self, channels: int, act_fn: str = "relu", padding_mode: Padding = "zeros") -> None:
         super().__init__()
         self.conv = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding_mode),
             activation(act_fn),
-            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding_mode),
             activation(act_fn),
-            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding_mode),
         )
         self.skip = nn.Identity()
         self.fuse = nn.ReLU()
@@ -145,16 +149,22 @@ class Decoder(nn.Module):
         blocks: Sequence[int],
         act_fn: str,
         upsample_fn: str,
+        padding_mode: Padding,
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(latent_channels, widths[0], 3, padding=1), activation(act_fn)]
+        repeats = padding_mode == "replicate"
+        upsample, enlarging = (RepeatedUpsample, CroppedConv2d) if repeats else (nn.Upsample, nn.Conv2d)
+        layers: list[nn.Module] = [
+            nn.Conv2d(latent_channels, widths[0], 3, padding=1, padding_mode=padding_mode),
+            activation(act_fn),
+        ]
         for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-            layers.extend(TemporalBlock(width, act_fn) for _ in range(count))
+            layers.extend(TemporalBlock(width, act_fn, padding_mode) for _ in range(count))
             if stage < len(widths) - 1:
-                layers.append(nn.Upsample(scale_factor=2, mode=upsample_fn))
-                layers.append(nn.Conv2d(width, widths[stage + 1], 3, padding=1, bias=False))
+                layers.append(upsample(scale_factor=2, mode=upsample_fn))
+                layers.append(enlarging(width, widths[stage + 1], 3, padding=0 if repeats else 1, bias=False))
             else:
-                layers.append(nn.Conv2d(width, out_channels, 3, padding=1))
+                layers.append(nn.Conv2d(width, out_channels, 3, padding=1, padding_mode=padding_mode))
         self.layers = nn.Sequential(*layers)
 
     @property
@@ -165,6 +175,24 @@ class Decoder(nn.Module):
     def forward(self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped) -> Tensor:
         """Latents -> pictures around [-1, 1], not clamped."""
         return run_layers(self.layers, bounded(latent), memory, tap) * 2 - 1
+
+
+class RepeatedUpsample(nn.Upsample):
+    """(B, C, y, x) -> (B, C, 2y + 4, 2x + 4): the enlarged map within a margin of its own edge, two pixels wide.
+
+    With ``CroppedConv2d`` it is an enlargement and a convolution that sees the edge repeated. A convolution's own
+    ``replicate`` does the same, but copies the enlarged map, the largest there is.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(F.pad(input, (1, 1, 1, 1), mode="replicate"))
+
+
+class CroppedConv2d(nn.Conv2d):
+    """Without padding of its own; (B, C, 2y + 4, 2x + 4) -> (B, C', 2y, 2x)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input)[..., 1:-1, 1:-1]
 
 
 def run_layers(layers: Iterable[nn.Module], x: Tensor, memory: Sequence[Tensor] | None, tap: Tap) -> Tensor:
@@ -192,7 +220,8 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
     ``temporal_memory``: (B, 3, H, W) -> pooled maps in the decoder's order, to be passed to ``decode``.
 
     Config names are those of diffusers' ``AutoencoderTiny``; widths and block counts are given from high
-    to low resolution for the encoder and from low to high for the decoder.
+    to low resolution for the encoder and from low to high for the decoder. ``decoder_padding_mode``, ours, is what the
+    decoder's convolutions see beyond the edge: published ``zeros``; with ``replicate`` a flat latent is a flat picture.
     """
 
     @register_to_config
@@ -214,6 +243,7 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
         scaling_factor: float = 1.0,
         shift_factor: float = 0.0,
         block_out_channels: Sequence[int] | None = None,
+        decoder_padding_mode: Padding = "zeros",
     ) -> None:
         super().__init__()
         if len(encoder_block_out_channels) != 3 or len(decoder_block_out_channels) != 3:
@@ -221,11 +251,19 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
                 "the autoencoder needs three stages (two halvings make x4), got encoder_block_out_channels="
                 f"{list(encoder_block_out_channels)} and decoder_block_out_channels={list(decoder_block_out_channels)}."
             )
+        if decoder_padding_mode not in ("zeros", "replicate"):
+            raise ModelError(f"decoder_padding_mode must be zeros or replicate, got {decoder_padding_mode!r}.")
         if upsampling_scaling_factor != 2:
             raise ModelError(f"upsampling_scaling_factor must be 2, got {upsampling_scaling_factor}.")
         self.encoder = Encoder(in_channels, latent_channels, encoder_block_out_channels, num_encoder_blocks, act_fn)
         self.decoder = Decoder(
-            latent_channels, out_channels, decoder_block_out_channels, num_decoder_blocks, act_fn, upsample_fn
+            latent_channels,
+            out_channels,
+            decoder_block_out_channels,
+            num_decoder_blocks,
+            act_fn,
+            upsample_fn,
+            decoder_padding_mode,
         )
         self.scaling_factor = scaling_factor
 
