@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -62,19 +63,26 @@ def run(
     base = base or Settings()
     variants, missing = _available(pipe, [Variant(BASE, "", {}), *VARIANTS], base)
     settings = [base.but(**variant.changes) for variant in variants]
-    columns = [PipelineUpscaler(pipe, s, v.name) for s, v in zip(settings, variants, strict=True)]
+    pipes = [_with_properties(pipe, variant.properties) for variant in variants]
+    columns = [PipelineUpscaler(p, s, v.name) for p, s, v in zip(pipes, settings, variants, strict=True)]
     done: list[Comparison] = []
     for name, lr, hr in pairs:
         on_progress(f"{name}: {len(columns)} variants of {len(lr)} frames")
         done.append(compare(None, lr, reference=hr, metrics=METRICS, against=[*columns, Interpolation("bicubic")]))
     rows = [
-        _row(done, v.name, v.about, v.changes, estimate_memory(pipe, WHOLE, s).working, timed=True)
-        for v, s in zip(variants, settings, strict=True)
+        _row(done, v.name, v.about, v.changes, estimate_memory(p, WHOLE, s).working, timed=True)
+        for v, p, s in zip(variants, pipes, settings, strict=True)
     ]
     rows.append(_row(done, "bicubic", "", {}, None, timed=False))
     clips = {name: len(lr) for name, lr, _ in pairs}
     size = (pairs[0][1].height, pairs[0][1].width)
     return Study(model, clips, size, rows, missing, versions())
+
+
+def _with_properties(pipe: Pipeline, changes: dict[str, Any]) -> Pipeline:
+    if not changes:
+        return pipe
+    return Pipeline(replace(pipe.models, properties=replace(pipe.models.properties, **changes)))
 
 
 def _available(pipe: Pipeline, variants: Sequence[Variant], base: Settings) -> tuple[list[Variant], dict[str, str]]:

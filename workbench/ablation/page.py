@@ -8,7 +8,11 @@ from workbench.ablation.study import METRICS, TOLD, Row, Study, effect
 TITLES = ("", "PSNR-Y ↑ (dB)", "SSIM-Y ↑", "HaarPSI ↑", "flicker ↓", "time", "memory")
 DIGITS = {"psnr_y": 3, "ssim_y": 4, "haarpsi": 4, "flicker": 3}
 PARTS = {
-    "ARTG off": ("Auto-Regressive Temporal Guidance (`artg`)", "The ControlNet sees the previous output, warped."),
+    "ARTG off": (
+        "Auto-Regressive Temporal Guidance (`artg`)",
+        "The ControlNet sees the previous output, warped; where that agrees with the picture, it has a share in it.",
+    ),
+    "ARTG without its blend": ("Of that, the blend", "The share in the picture; the ControlNet stays on."),
     "TPM off": (
         "Temporal Processing Modules (`tpm`)",
         "The decoder fuses features of the warped previous output with its own.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ TOLD = (("psnr_y", "PSNR-Y", " dB", 2), ("flicker", "flicker", "", 3))  # in sen
 
 @dataclass(frozen=True)
 class Variant:
-    """The default settings with some changed. ``about``: the field of ``Settings`` that it tells about, or ""."""
+    """The default settings with some changed. ``about``: the field of ``Settings`` that it tells about, or "".
+
+    ``properties``: of the model (``models.Properties``), changed too."""
 
     name: str
     about: str
     changes: dict[str, Any]
+    properties: dict[str, Any] = field(default_factory=dict)
 
 
 VARIANTS = (
@@ -33,6 +36,7 @@ VARIANTS = (
     Variant("8 steps", "steps", {"steps": 8}),
     Variant("another seed", "seed", {"seed": 1}),
     Variant("ARTG off", "artg", {"artg": 0.0}),
+    Variant("ARTG without its blend", "artg", {}, {"blend": 0.0}),
     Variant("TPM off", "tpm", {"tpm": False}),
     Variant("ARTG and TPM off", "", {"artg": 0.0, "tpm": False}),
     Variant("no flow", "flow", {"flow": "none"}),
