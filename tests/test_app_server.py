@@ -236,7 +236,7 @@ def test_damaged_files_harm_only_themselves(server, client, clips, finished, tmp
 
 
 def test_the_second_job_waits_with_its_position_and_a_full_queue_refuses(server, client, clips, finished):
-    first = submit(client, clips / "long.mkv")
+    first = submit(client, clips / "long.mkv", settings={"steps": 20})
     server.wait(first, lambda status: status["state"] == "running")
     second = submit(client, clips / "short.mp4")
     third = submit(client, clips / "short.mp4")

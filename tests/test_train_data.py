@@ -67,6 +67,15 @@ def test_before_an_object_flow_fetches_all_but_what_it_uncovers(pool: Pool) -> N
     assert wrong < 0.6 * unmoved
 
 
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_flat_clips_are_one_colour_that_does_not_move(pool: Pool, seed: int) -> None:
+    batch = draw(pool, Material(flat=1, noise=0), STAGE, seed, 0)
+    assert torch.equal(batch.hr, batch.hr[..., :1, :1].expand_as(batch.hr))
+    assert torch.equal(batch.hr[:, 0], batch.hr[:, 1])
+    assert not batch.motion.any()
+
+
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_losses_judge_by_the_known_motion_where_the_model_is_given_an_estimate(pool: Pool, seed: int) -> None:

@@ -8,6 +8,7 @@ Each bar is a ``Row``: what was measured, where, the value, the bar, and whether
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -122,9 +123,15 @@ def guidance(ours: Measured, clips: Sequence[Clip], pans: Sequence[Clip]) -> Ite
         yield Row("PSNR-Y, ARTG on - off, dB", clip.name, on["psnr"] - off["psnr"], 0.0)
     real = ratios[len(pans) : len(bars)]
     yield Row("flicker, ARTG on / off", "average of real clips", mean(real), 0.95, at_least=False)
+    if ours.models.properties.blend:
+        alone = Measured(_with(ours.models, blend=0.0))
+        for clip in (*pans, *clips):
+            on, off = alone(clip), ours(clip, ON.but(artg=0))
+            yield Row("flicker, ARTG without its blend / off", clip.name, on["flicker"] / off["flicker"])
+            yield Row("PSNR-Y, ARTG without its blend - off, dB", clip.name, on["psnr"] - off["psnr"])
     strength = ours.models.properties.back_projection
     if strength:
-        plain = Measured(replace(ours.models, properties=replace(ours.models.properties, back_projection=0.0)))
+        plain = Measured(_with(ours.models, back_projection=0.0))
         for clip in noisy:
             ratio = ours(clip)["flicker"] / plain(clip)["flicker"]
             yield Row(f"flicker with back-projection {strength:g} / without", clip.name, ratio, 1.0, at_least=False)
@@ -139,6 +146,10 @@ def modules(ours: Measured, clips: Sequence[Clip]) -> Iterator[Row]:
         yield Row("PSNR-Y, TPM on - off, dB", clip.name, on["psnr"] - off["psnr"], 0.0)
         yield Row("flicker, TPM / its control", clip.name, on["flicker"] / own["flicker"])
         yield Row("PSNR-Y, TPM - its control, dB", clip.name, on["psnr"] - own["psnr"])
+
+
+def _with(models: Models, **properties: float) -> Models:
+    return replace(models, properties=replace(models.properties, **properties))
 
 
 def make_noisy(clip: Clip, sigma: float) -> Clip:
@@ -184,6 +195,14 @@ def stability(models: Models, clip: Clip) -> Iterator[Row]:
         typical = [float(255 * error.square().mean().sqrt()) for error in errors]
         yield Row("largest error over bicubic's, levels", name, worst[0] - worst[1])
         yield Row("root mean square error over bicubic's, levels", name, typical[0] - typical[1], 0.5, at_least=False)
+
+
+def saturated(models: Models, side: int = 128) -> Iterator[Row]:
+    """Bar 5, to the very edge of the frame, where networks err most: flat frames of the cube's eight corners."""
+    for colour in itertools.product((0, 255), repeat=3):
+        hr = to_range(np.full((1, side, side, 3), colour, np.uint8)).expand(3, -1, -1, -1)
+        error = 255 * (run(models, make_clip("flat", hr, motion=[]), ON)[-1] - (hr[-1] + 1) / 2).abs()
+        yield Row("largest error up to the edge, levels", f"flat {colour}", float(error.max()))
 
 
 def contents(side: int = 128, frames: int = 6) -> dict[str, Tensor]:
@@ -242,6 +261,7 @@ def all_bars(models: Models, folder: Path, frames: int, side: int) -> Iterator[R
     yield from guidance(ours, clips, pans)
     yield from modules(ours, [*pans, *clips])
     yield from stability(models, min(clips, key=lambda clip: clip.hr[0].numel()))
+    yield from saturated(models)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

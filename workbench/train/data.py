@@ -154,6 +154,8 @@ def _draw_clip(
 ) -> tuple[Tensor, Tensor | None]:
     """(T, 3, H, W) and, where it is known, the flow (T - 1, 2, H, W)."""
     side = stage.patch * SCALE
+    if random.random() < material.flat:
+        return _one_colour(stage.frames, side, random)
     if not pool.clips or (pool.photos and random.random() < material.photos):
         frames, flow = _moving_photo(pool, material, stage.frames, side, random)
     else:
@@ -170,6 +172,12 @@ def _draw_clip(
     if random.random() < 0.3:
         frames = frames[:, torch.from_numpy(random.permutation(3))]
     return frames.contiguous(), flow
+
+
+def _one_colour(count: int, side: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Half of each colour's channels, on average, are at an end of the range."""
+    colour = torch.from_numpy(random.uniform(-2, 2, 3)).float().clamp(-1, 1)
+    return colour.view(1, 3, 1, 1).repeat(count, 1, side, side), torch.zeros(count - 1, 2, side, side)
 
 
 def _cut_clip(pool: Pool, count: int, side: int, random: np.random.Generator) -> Tensor:

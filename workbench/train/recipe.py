@@ -52,6 +52,8 @@ class Material:
     """share of the moving photos before which something else moves, so that flow is wrong around it"""
     object_speed: float = 3.0
     """largest speed of that, in LR pixels per frame"""
+    flat: float = 0.0
+    """share of clips of one colour, often a saturated one"""
     noise: float = 0.3
     """share of clips whose LR frames carry noise; the truth stays clean"""
     sigma: float = 5.0
