@@ -16,7 +16,7 @@ from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 
 
-@pytest.mark.parametrize("properties", [{}, {"back_projection": 0.7, "warp": "published", "fit": 0.1}])
+@pytest.mark.parametrize("properties", [{}, {"back_projection": 0.7, "warp": "published", "fit": 0.1, "blend": 0.6}])
 def test_the_plain_loop_makes_the_same_frames(moving_frames, properties):
     models = tiny_models(**properties)
     chosen = Settings(steps=3, artg=0.8)

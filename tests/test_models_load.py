@@ -200,7 +200,16 @@ def test_broken_json_is_named(folder, file, text):
 
 
 @pytest.mark.parametrize(
-    "values", [{"warp": "sideways"}, {"flow": 3}, {"back_projection": "x"}, {"fit": -1}, {"colour": 1}]
+    "values",
+    [
+        {"warp": "sideways"},
+        {"flow": 3},
+        {"back_projection": "x"},
+        {"fit": -1},
+        {"blend": 2, "fit": 0.1},
+        {"blend": 0.5},
+        {"colour": 1},
+    ],
 )
 def test_wrong_properties_are_named(folder, values):
     (folder / "workbench.json").write_text(json.dumps(values))

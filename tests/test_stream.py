@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -264,6 +265,32 @@ def test_noise_everywhere_is_no_contradiction_but_a_cut_is():
     cut = lr + 0.5
     assert (means(fit(truth, cut, 0.01)) - cut).abs().max() < 1e-4
     assert downscale(truth).abs().max() == 0
+
+
+def test_a_blend_averages_what_agrees_and_leaves_the_rest_alone():
+    from workbench.pipeline.stream import blend, upscale
+
+    random = torch.Generator().manual_seed(0)
+    picture = upscale(torch.rand(1, 3, 24, 24, generator=random) - 0.5)
+    past = picture + 0.01 * torch.randn(picture.shape, generator=random)
+    past[..., 48:] += 0.8  # the right half shows something else
+    blended = blend(picture, past, 0.6, 0.01)
+    left, right = (..., slice(0, 36)), (..., slice(60, 96))
+    assert torch.allclose(blended[left], (0.4 * picture + 0.6 * past)[left], atol=0.01)
+    assert (blended - picture)[left].abs().mean() > 0.4 * (past - picture)[left].abs().mean()
+    assert torch.allclose(blended[right], picture[right], atol=1e-4)
+
+
+def test_a_blended_model_is_steadier_on_noise_and_only_with_artg(moving_frames):
+    noise = np.random.default_rng(0).integers(0, 8, (4, 24, 32, 3), np.uint8)
+
+    def unrest(**changes) -> float:
+        pipe = Pipeline(tiny_models(fit=0.05, blend=changes.pop("blend", 0.0)))
+        frames = [out.frame for out in pipe.stream(128 + noise, TWO.but(flow="none", **changes))]
+        return float(torch.stack([(b - a).abs().mean() for a, b in itertools.pairwise(frames)]).mean())
+
+    assert unrest(blend=0.7) < 0.8 * unrest()
+    assert unrest(blend=0.7, artg=0) == unrest(artg=0)
 
 
 def test_a_warp_repeated_stays_sharper_with_the_cubic_convention():

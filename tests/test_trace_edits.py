@@ -90,8 +90,8 @@ def test_an_edit_from_frame_two_on_changes_no_frame_before(tiny_pipe, moving_fra
 @pytest.mark.parametrize("row", [row for row in TABLE if row.editable], ids=lambda row: row.name)
 def test_every_editable_tap_flows_on(moving_frames, tiny_pipe, row):
     pipe = tiny_pipe
-    if row.name in ("projected", "fitted"):
-        pipe = Pipeline(tiny_models(back_projection=1.0, fit=0.1))
+    if row.name in ("projected", "fitted", "blended"):
+        pipe = Pipeline(tiny_models(back_projection=1.0, fit=0.1, blend=0.5))
     trace = Trace()
     trace.edit(row.name.replace("{k}", "1"), lambda value, frame, step: value + 3)
     changed = run(pipe, moving_frames[:2], trace)

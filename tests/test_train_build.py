@@ -28,7 +28,7 @@ def smooth_lr() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def models() -> Models:
-    return build(replace(EMBEDDED, properties=EMBEDDED.properties | {"back_projection": 0.0}), seed=0)
+    return build(replace(EMBEDDED, properties=EMBEDDED.properties | {"back_projection": 0.0, "blend": 0.0}), seed=0)
 
 
 @torch.no_grad()
@@ -47,7 +47,7 @@ def test_the_untrained_chain_enlarges_smoothly(models: Models) -> None:
 @torch.no_grad()
 def test_untrained_guidance_changes_nothing(models: Models) -> None:
     lr, noise = smooth_lr(), torch.zeros(2, LATENT, 24, 24)
-    guidance = guide(models, torch.rand(2, 3, 96, 96), lr, torch.zeros(2, 2, 96, 96), lr, Settings())
+    guidance = guide(models, torch.rand(2, 3, 96, 96), torch.zeros(2, 2, 96, 96), lr, Settings())
     guided = decode(models, denoise(models, lr, noise, 2, guidance), lr, guidance)
     assert torch.allclose(guided, decode(models, denoise(models, lr, noise, 2), lr, None), atol=1e-5)
 
@@ -57,11 +57,11 @@ def test_untrained_guidance_changes_nothing(models: Models) -> None:
 def test_restarted_guidance_blends_the_latent_with_a_past_that_fits(tolerance: float) -> None:
     models = build(EMBEDDED, seed=0)
     restart_controlnet(models, EMBEDDED, seed=0)
-    models.properties = replace(models.properties, fit=tolerance)
+    models.properties = replace(models.properties, fit=tolerance, blend=0.0)
     lr, noise = smooth_lr(), torch.zeros(2, LATENT, 24, 24)
     past = lr.flip(0)  # fits nowhere
     shown = past.repeat_interleave(4, -1).repeat_interleave(4, -2)
-    guidance = guide(models, shown, past, torch.zeros(2, 2, 96, 96), lr, Settings())
+    guidance = guide(models, shown, torch.zeros(2, 2, 96, 96), lr, Settings())
     alone, guided = (denoise(models, lr, noise, 1, g)[:, :3] for g in (None, guidance))
     blended = models.vae.scaling_factor / 2 * BLEND * (past - lr)
     wanted = torch.zeros_like(blended) if tolerance else blended

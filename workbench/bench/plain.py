@@ -20,7 +20,7 @@ from workbench.models.models import Models
 from workbench.pipeline.frames import draw_noise, pad, to_network_range
 from workbench.pipeline.motion import Motion, choose_motion
 from workbench.pipeline.settings import Settings
-from workbench.pipeline.stream import back_project, fit
+from workbench.pipeline.stream import back_project, blend, fit
 
 
 def whole_controlnet(models: Models) -> ControlNetModel:
@@ -45,12 +45,11 @@ def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Setting
         lr = pad(to_network_range(frame)).to(models.device)
         latent = draw_noise(settings.seed, index, (models.vae.config["latent_channels"], *lr.shape[-2:]))
         latent = latent.to(models.device) * scheduler.init_noise_sigma
-        warped = memory = None
+        past = warped = memory = None
         if before is not None and output is not None:
             tolerance = models.properties.fit
-            past = back_project(output, before) if tolerance else output
-            warped = warp(past, motion.between(lr, before), models.properties.warp)
-            warped = (fit(warped, lr, tolerance) if tolerance else warped).to(dtype)
+            past = warp(output, motion.between(lr, before), models.properties.warp)
+            warped = (fit(past, lr, tolerance) if tolerance else past).to(dtype)
             memory = models.vae.temporal_memory(warped) if settings.tpm else None
         scheduler.set_timesteps(settings.steps)
         for t in scheduler.timesteps:
@@ -77,6 +76,8 @@ def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Setting
         output = models.vae.decode(latent.to(dtype), memory).float()
         if models.properties.back_projection:
             output = back_project(output, lr, models.properties.back_projection)
+        if past is not None and settings.artg and models.properties.blend:
+            output = blend(output, past, models.properties.blend * min(settings.artg, 1), models.properties.fit)
         before = lr
         height, width = frame.shape[:2]
         yield (output[0, :, : 4 * height, : 4 * width] / 2 + 0.5).clamp(0, 1).cpu()

@@ -27,8 +27,9 @@ class Properties:
 
     warp             how a frame is warped: ``published``, ``exact`` or ``cubic`` (see ``flow.warp``).
     fit              tolerance within which the warped frame must agree with the LR frame, of 2 (``stream.fit``): what
-                     does not is taken back before ARTG and TPM read it, and the previous output is back-projected onto
-                     its own LR frame before it is warped. 0: they read the previous output as it was, warped.
+                     does not is taken back before ARTG and TPM read it. 0: they read the warped frame as it is.
+    blend            share of the warped frame in the picture where it agrees with it within ``fit``, while ARTG is on
+                     (``stream.blend``), 0..1; 0 is off.
     back_projection  strength of one step ``o + s * up(lr - down(o))`` after decoding, 0..1; 0 is off.
     flow             estimator that ``flow="auto"`` means.
     flow_size        grid that ``flow_size="auto"`` means: ``output`` or ``input``.
@@ -37,6 +38,7 @@ class Properties:
 
     warp: str = "published"
     fit: float = 0.0
+    blend: float = 0.0
     back_projection: float = 0.0
     flow: str = "raft-large"
     flow_size: str = "output"
@@ -47,6 +49,12 @@ class Properties:
             raise ModelError(f"workbench.json: warp must be one of {CONVENTIONS}, got {self.warp!r}.")
         if not 0 <= self.fit <= 2:
             raise ModelError(f"workbench.json: fit must be in 0..2, got {self.fit!r}.")
+        if not 0 <= self.blend <= 1:
+            raise ModelError(f"workbench.json: blend must be in 0..1, got {self.blend!r}.")
+        if self.blend and not self.fit:
+            raise ModelError(
+                "workbench.json: blend needs fit above 0, the tolerance within which the two frames are one."
+            )
         if self.flow not in ("raft-large", "raft-small", "dis", "none"):
             raise ModelError(f"workbench.json: flow must name an estimator, got {self.flow!r}.")
         if self.flow_size not in ("output", "input"):

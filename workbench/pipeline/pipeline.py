@@ -140,8 +140,11 @@ class Pipeline:
         sliced: bool = False,
         tap: Tap = untapped,
     ) -> Tensor:
-        """Any latent (1, L, h, w) decoded as the loop does it: (3, H, W) in [0, 1], cropped to x4 of ``size``."""
-        guidance = stream.Guidance(embedding=None, memory=memory)
+        """Any latent (1, L, h, w) decoded as the loop does it: (3, H, W) in [0, 1], cropped to x4 of ``size``.
+
+        The model's blend, which is of frames, is left out.
+        """
+        guidance = stream.Guidance(memory=memory)
         return _shown(stream.decode(self.models, latent, lr, guidance, sliced=sliced, tap=tap), size)
 
     def motion(self, settings: Settings | None = None, size: tuple[int, int] | None = None) -> Motion:

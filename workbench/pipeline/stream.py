@@ -28,15 +28,17 @@ from workbench.trace.tap import Tap, untapped
 Flow = Callable[[Tensor, Tensor], Tensor]
 """(current, previous), each (B, 3, h, w) in [-1, 1] -> flow (B, 2, H, W) in output pixels."""
 
-MOST = 5.0  # times the tolerance of a fit, however much noise there seems to be
+MOST = 5.0  # times the tolerance, however much noise there seems to be
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """What the previous frame says about this one. ``embedding``: the ControlNet's view; ``memory``: the decoder's."""
+    """What the previous frame says about this one: to the ControlNet, to the decoder, and to the picture itself."""
 
-    embedding: Tensor | None  # (B, C, h, w); None: no ARTG
-    memory: list[Tensor] | None  # pooled maps in decoder order; None: no TPM
+    embedding: Tensor | None = None  # (B, C, h, w); None: no ARTG
+    memory: list[Tensor] | None = None  # pooled maps in decoder order; None: no TPM
+    past: Tensor | None = None  # the warped previous output (B, 3, H, W); None: no blend
+    share: float = 0.0  # of it in the picture
 
 
 def step(
@@ -63,7 +65,7 @@ def step(
             tap("flow.round_trip", round_trip(field, backward))
             tap("occlusion", 1 - consistency(field, backward))
         past = tap("previous", previous.previous_output)
-        guidance = guide(models, past, previous.previous_lr, field, lr, settings, tap=tap, clock=clock)
+        guidance = guide(models, past, field, lr, settings, tap=tap, clock=clock)
     latent = denoise(
         models, lr, tap("noise", noise), settings.steps, guidance, artg=settings.artg, tap=tap, clock=clock
     )
@@ -74,7 +76,6 @@ def step(
 def guide(
     models: Models,
     previous: Tensor,
-    previous_lr: Tensor,
     flow: Tensor,
     lr: Tensor,
     settings: Settings,
@@ -83,11 +84,11 @@ def guide(
     clock: Timer = untimed,
 ) -> Guidance:
     """Warps the previous output along the flow, and reads it for ARTG and TPM."""
+    share = models.properties.blend * min(settings.artg, 1.0)
     with clock("warp"):
         warped = tap("warped", warp(previous, flow, models.properties.warp))
+        past = warped if share else None
         if models.properties.fit:
-            owed = upscale(previous_lr - downscale(previous))  # by the previous output to its own LR frame
-            warped = warped + warp(owed, flow, models.properties.warp)
             warped = tap("fitted", fit(warped, lr, models.properties.fit))
     embedding = memory = None
     if settings.artg:
@@ -97,7 +98,7 @@ def guide(
         with clock("features"):
             features = memory_in_strips if settings.vae_slicing else type(models.vae).temporal_memory
             memory = features(models.vae, _like(warped, models.vae))
-    return Guidance(embedding, memory)
+    return Guidance(embedding, memory, past, share)
 
 
 def denoise(
@@ -171,14 +172,17 @@ def decode(
     sliced: bool = False,
     tap: Tap = untapped,
 ) -> Tensor:
-    """Latent to picture with the temporal memory, then the model's back-projection where it has one."""
-    memory = None if guidance is None else guidance.memory
+    """Latent to picture with the temporal memory, then the model's back-projection and blend where it has them."""
+    guidance = guidance or Guidance()
+    memory = guidance.memory
     latent = _like(latent, models.vae)
     decoded = decode_in_strips(models.vae, latent, memory, tap) if sliced else models.vae.decode(latent, memory, tap)
-    decoded = tap("decoded", decoded.float())
+    picture = tap("decoded", decoded.float())
     if models.properties.back_projection:
-        decoded = tap("projected", back_project(decoded, lr, models.properties.back_projection))
-    return decoded
+        picture = tap("projected", back_project(picture, lr, models.properties.back_projection))
+    if guidance.past is not None:
+        picture = tap("blended", blend(picture, guidance.past, guidance.share, models.properties.fit))
+    return picture
 
 
 def back_project(picture: Tensor, lr: Tensor, strength: float = 1.0) -> Tensor:
@@ -186,20 +190,38 @@ def back_project(picture: Tensor, lr: Tensor, strength: float = 1.0) -> Tensor:
     return picture + strength * upscale(lr - downscale(picture))
 
 
+def blend(picture: Tensor, past: Tensor, share: float, tolerance: float) -> Tensor:
+    """A recursive average: ``share`` of the warped past (B, 3, H, W) in the picture, where both show the same in LR.
+
+    It is for pixels what ARTG's residuals are for the latent, whose few channels do not hold them.
+    """
+    misfit = (downscale(past) - downscale(picture)).abs().mean(1, keepdim=True)
+    weight = F.interpolate(agreement(misfit, tolerance), scale_factor=SCALE, mode="bilinear", align_corners=False)
+    return torch.lerp(picture, past, share * weight)
+
+
 def fit(warped: Tensor, lr: Tensor, tolerance: float) -> Tensor:
     """Takes back from a warped frame (B, 3, H, W) what the LR frame (B, 3, h, w) contradicts: wrong flow, occlusion.
 
     The 4x4 means of the result are the LR frame itself where the two disagree, and where they agree, the warped frame
-    brought down to LR. Agreement falls off like a Gaussian whose width is ``tolerance``, of 2, plus the frame's median
-    disagreement, which is its noise; at most MOST times the tolerance, so that a cut is not taken for noise.
+    brought down to LR.
     """
     innovation = lr - downscale(warped)
     misfit = F.avg_pool2d(innovation.abs().mean(1, keepdim=True), 3, stride=1, padding=1, count_include_pad=False)
-    noise = misfit.flatten(1).median(1).values.view(-1, 1, 1, 1)
-    width = (tolerance + noise).clamp(max=MOST * tolerance)
-    means = lr - torch.exp(-((misfit / width) ** 2)) * innovation
+    means = lr - agreement(misfit, tolerance) * innovation
     change = F.interpolate(means - F.avg_pool2d(warped, SCALE), scale_factor=SCALE, mode="nearest")
     return warped + change
+
+
+def agreement(misfit: Tensor, tolerance: float) -> Tensor:
+    """(B, 1, h, w), absolute -> 0..1, like a Gaussian.
+
+    Its width is ``tolerance``, of 2, plus the frame's median misfit, which is its noise; at most MOST times the
+    tolerance, so that a cut is not taken for noise.
+    """
+    noise = misfit.flatten(1).median(1).values.view(-1, 1, 1, 1)
+    width = (tolerance + noise).clamp(max=MOST * tolerance)
+    return torch.exp(-((misfit / width) ** 2))
 
 
 def upscale(lr: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ wb.show(pictures[0])
 figure = wb.plots.x0(trace, 5)                   # the same as a figure
 ```
 
-**ARTG halved from frame 4 on** (the frames before it stay as they were, bit for bit):
+**ARTG's residuals halved from frame 4 on** (the frames before it stay as they were, bit for bit):
 
 ```python
 trace = wb.Trace()

@@ -145,7 +145,7 @@ TABLE = (
     ),
     Row(
         "fitted",
-        "The warped frame, true to its LR frame, less what this one contradicts; only in models that declare it.",
+        "The warped frame, less what this LR frame contradicts; only in models that declare a fit.",
         "(3, H, W)",
         NETWORK,
         "network range",
@@ -220,7 +220,8 @@ TABLE = (
     ),
     Row(
         "x0.picture",
-        "x0 decoded with this frame's temporal memory, cropped. Costs a decoding a step, after the frame is done.",
+        "x0 decoded with this frame's temporal memory, cropped, without any blend. Costs a decoding a step, after the "
+        "frame is done.",
         "(3, H, W)",
         "0..1",
         "picture",
@@ -320,6 +321,16 @@ TABLE = (
         picture=True,
     ),
     Row(
+        "blended",
+        "The picture with its share of the warped frame, where both agree; only in models that declare a blend.",
+        "(3, H, W)",
+        NETWORK,
+        "network range",
+        WITH_ARTG,
+        "Output",
+        picture=True,
+    ),
+    Row(
         "frame",
         "The frame that is handed out: clamped, cropped.",
         "(3, H, W)",
@@ -327,7 +338,7 @@ TABLE = (
         "picture",
         EVERY_FRAME,
         "Output",
-        instead="the next frame builds on the raw picture, not on this one; edit 'decoded' or 'projected'",
+        instead="the next frame builds on the raw picture, not on this one; edit 'decoded', 'projected' or 'blended'",
     ),
 )
 

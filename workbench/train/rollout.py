@@ -47,7 +47,7 @@ def roll(models: Models, batch: Batch, settings: Settings, noise: Tensor) -> Rol
     for k in range(batch.lr.shape[1]):
         lr, kept, guidance = batch.lr[:, k], _Decoded(), None
         if k > 0 and (settings.artg or settings.tpm):
-            guidance = guide(models, pictures[-1], batch.lr[:, k - 1], batch.flow[:, k - 1], lr, settings)
+            guidance = guide(models, pictures[-1], batch.flow[:, k - 1], lr, settings)
         latent = denoise(models, lr, noise[:, k], settings.steps, guidance, artg=settings.artg)
         pictures.append(decode(models, latent, lr, guidance, tap=kept))
         decoded.append(kept.value)
