@@ -144,23 +144,7 @@ wb.plots.artg(trace, 4)
 
 
 # %%
-@styled
-def blend(trace, frame) -> Figure:
-    """The picture before and after the blend, and how much that changed."""
-    change = (trace["blended", frame] - trace["decoded", frame]).abs().mean(0)
-    figure = new_figure(
-        2.2, f"Frame {frame}. Where nothing is bright, the past was not trusted, or had nothing to say."
-    )
-    decoded, blended, by = figure.subplots(1, 3)
-    picture(decoded, trace.image("decoded", frame), "decoded")
-    picture(blended, trace.image("blended", frame), "blended")
-    heat(by, change, from_zero([change]), "what the blend changed", ERRORS)
-    for axes in figure.axes:
-        bare(axes)
-    return figure
-
-
-blend(trace, 4) if ("blended", 4) in trace else "this model does not declare it"
+wb.plots.blend(trace, 4) if ("blended", 4) in trace else "this model does not declare it"
 
 # %% [markdown]
 # ## Zero flow, wrong flow

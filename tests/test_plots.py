@@ -12,11 +12,13 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from tests.tiny import tiny_models
 from workbench.ablation import committed
 from workbench.bench.bench import Report, Timing
 from workbench.bench.published import NOT_MEASURED, PUBLISHED
 from workbench.comparison import Comparison
 from workbench.errors import InputError, TraceError
+from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.trace import Trace
 from workbench.views import plots
@@ -30,13 +32,14 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def run(tiny_pipe, moving_frames, tmp_path_factory):
+def run(moving_frames, tmp_path_factory):
     """A trace that was saved and loaded, its outputs, and another run's."""
+    pipe = Pipeline(tiny_models(fit=0.5, blend=0.7))
     trace = Trace("*")
     trace.attention("mid_block")
-    outputs = list(tiny_pipe.stream([frame[:22, :30] for frame in moving_frames[:3]], TWO, trace=trace))
+    outputs = list(pipe.stream([frame[:22, :30] for frame in moving_frames[:3]], TWO, trace=trace))
     path = trace.save(tmp_path_factory.mktemp("trace") / "run.safetensors")
-    others = list(tiny_pipe.stream([frame[:22, :30] for frame in moving_frames[:3]], TWO.but(tpm=False)))
+    others = list(pipe.stream([frame[:22, :30] for frame in moving_frames[:3]], TWO.but(tpm=False)))
     return Trace.load(path), outputs, others
 
 
@@ -61,6 +64,7 @@ SELF = "attention.mid_block.attentions.0.transformer_blocks.0.attn1"
 DRAWN = {
     "ablation": lambda trace, outputs, others: plots.ablation(committed()),
     "attention": lambda trace, outputs, others: plots.attention(trace, SELF, 1),
+    "blend": lambda trace, outputs, others: plots.blend(trace, 1),
     "bench": lambda trace, outputs, others: plots.bench([REPORT]),
     "devices": lambda trace, outputs, others: plots.devices([REPORT], "a tiny model"),
     "features": lambda trace, outputs, others: plots.features(trace, "tpm.0.current", "tpm.0.fused", frame=1),
@@ -131,6 +135,13 @@ def test_artg_energies_are_root_mean_squares(run):
     table = maps(plots.artg(trace, 1))[0].get_array()
     assert table.shape == (5, 2)
     assert table[-1, 1] == pytest.approx(float(trace["artg.mid", 1][1].square().mean().sqrt()), rel=1e-4)
+
+
+def test_the_blend_is_shown_by_what_it_changes(run):
+    trace = run[0]
+    (change,) = (image.get_array() for image in maps(plots.blend(trace, 1)))
+    assert np.allclose(change, (trace.image("blended", 1) - trace.image("decoded", 1)).abs().mean(0))
+    assert change.max() > 0.01
 
 
 def test_alpha_bars_are_the_weights(run):
@@ -245,6 +256,8 @@ def test_what_is_missing_is_named(run):
         plots.attention(trace, "x0", 1)
     with pytest.raises(TraceError, match=r"frame 0 holds no ARTG residuals; record 'artg\.\*'"):
         plots.artg(trace, 0)
+    with pytest.raises(TraceError, match="frame 0 holds no blend; record 'decoded' and 'blended'"):
+        plots.blend(trace, 0)
     with pytest.raises(TraceError, match=r"frame 0 holds no TPM contributions; record 'tpm\.\*'"):
         plots.tpm(trace, 0)
     with pytest.raises(InputError, match=r"frames \[7\] are not there; there are \[0, 1, 2\]"):

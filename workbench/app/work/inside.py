@@ -21,11 +21,12 @@ MOST_FRAMES = 8
 BUDGET = 3 * 2**28  # bytes of the trace; beyond it, maps are averaged over 2x2 pixels
 NAMES = (
     "lr", "noise", "flow", "occlusion", "warped", "artg.down.*", "artg.mid", "latent", "x0", "x0.picture",
-    "tpm.*.alpha", "tpm.*.contribution", "decoder.*", "frame",
+    "tpm.*.alpha", "tpm.*.contribution", "decoder.*", "decoded", "blended", "frame",
 )  # fmt: skip
 PER_FRAME: dict[str, Callable[[Trace, int], Figure]] = {
     "flow": plots.flow,
     "artg": plots.artg,
+    "blend": plots.blend,
     "tpm": plots.tpm,
 }
 TITLES = {
@@ -34,6 +35,7 @@ TITLES = {
     "warped": "The previous output, warped to where things are now",
     "flow": "Flow from the frame before, and that frame's output warped along it",
     "artg": "What ARTG adds to the UNet, by level and step",
+    "blend": "What ARTG adds to the picture itself, where past and present agree",
     "tpm": "What TPM takes from the frame before while decoding",
 }
 
@@ -95,6 +97,6 @@ def _pixels(trace: Trace, frame: int, step: int) -> np.ndarray:
 
 
 def _has(trace: Trace, name: str, frame: int) -> bool:
-    """The first frame has no flow, ARTG or TPM; with both switched off, none has."""
-    needed = {"flow": "flow", "artg": "artg.mid", "tpm": "tpm.0.contribution"}
+    """The first frame has no flow, ARTG or TPM; with both switched off, none has. Some models have no blend."""
+    needed = {"flow": "flow", "artg": "artg.mid", "blend": "blended", "tpm": "tpm.0.contribution"}
     return (needed[name], frame) in trace

@@ -1,4 +1,4 @@
-"""ARTG: what the ControlNet adds to the UNet, by level and step."""
+"""ARTG: what the ControlNet adds to the UNet, by level and step, and the past's share in the picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,20 @@ from torch import Tensor
 
 from workbench.errors import TraceError
 from workbench.trace.trace import Trace
-from workbench.views.plots.style import colour_bar, from_zero, grid, heat, new_figure, parts, strength, styled
+from workbench.views.plots.style import (
+    ERRORS,
+    WIDTH,
+    bare,
+    colour_bar,
+    from_zero,
+    grid,
+    heat,
+    new_figure,
+    parts,
+    picture,
+    strength,
+    styled,
+)
 
 MOST_NUMBERS = 8  # steps up to which the cells carry their number
 
@@ -49,6 +62,36 @@ def artg(trace: Trace, frame: int) -> Figure:
     for panel, (name, value) in zip(panels.flat, shown.items(), strict=False):
         heat(panel, strength(value[-1]), limits, f"{name}, {value.shape[-1]}x{value.shape[-2]}")
     colour_bar(right, panels, "RMS over channels", limits)
+    return figure
+
+
+@styled
+def blend(trace: Trace, frame: int) -> Figure:
+    """The picture before and after the past's share entered it, and how much that changed.
+
+    Needs ``decoded`` and ``blended``, which only models that declare a blend have.
+    """
+    if ("decoded", frame) not in trace or ("blended", frame) not in trace:
+        raise TraceError(
+            f"frame {frame} holds no blend; record 'decoded' and 'blended', with settings.artg above 0 and a model "
+            "that declares one."
+        )
+    before, after = trace.image("decoded", frame), trace.image("blended", frame)
+    change = (after - before).abs().mean(0)
+    height, width = change.shape
+    figure = new_figure(
+        0.36 * WIDTH * height / width + 0.8,
+        f"Frame {frame}: where the decoded picture and the warped previous output agree, a share of that one enters "
+        "the picture. It should change texture, and nothing where something moved or was uncovered.",
+    )
+    axes = grid(figure, 1, 3)
+    panels = list(axes.flat)
+    picture(panels[0], before, "decoded")
+    picture(panels[1], after, "blended")
+    heat(panels[2], change, from_zero([change]), "what the blend changed", ERRORS)
+    colour_bar(figure, panels[2], "mean |difference|", from_zero([change]), ERRORS)
+    for panel in panels:
+        bare(panel)
     return figure
 
 
