@@ -101,28 +101,7 @@ for frame in range(1, 6):
 # frame as it is.
 
 # %%
-from matplotlib.figure import Figure
-
-from workbench.views.plots.style import ERRORS, bare, from_zero, heat, new_figure, picture, styled
-
-
-@styled
-def fit(trace, frame) -> Figure:
-    """The warped frame before and after what does not fit was taken back, and how much that was."""
-    taken = (trace["fitted", frame] - trace["warped", frame]).abs().mean(0)
-    figure = new_figure(
-        2.2, f"Frame {frame}. What is taken back should be bright where something moved or was uncovered."
-    )
-    warped, fitted, change = figure.subplots(1, 3)
-    picture(warped, trace.image("warped", frame), "warped")
-    picture(fitted, trace.image("fitted", frame), "fitted")
-    heat(change, taken, from_zero([taken]), "taken back", ERRORS)
-    for axes in figure.axes:
-        bare(axes)
-    return figure
-
-
-fit(trace, 4) if ("fitted", 4) in trace else "this model does not declare it"
+wb.plots.fit(trace, 4) if ("fitted", 4) in trace else "this model does not declare it"
 
 # %% [markdown]
 # ## What the ControlNet adds, per level and step
@@ -141,7 +120,6 @@ wb.plots.artg(trace, 4)
 # picture needs. So ARTG has a second way there. Where the decoded picture and the warped frame show the same, brought down
 # to the low resolution, a share of the warped frame enters the picture (tap `blended`, model property `blend`; the
 # share is scaled by `settings.artg` too): a recursive average. The published model does nothing of the kind.
-
 
 # %%
 wb.plots.blend(trace, 4) if ("blended", 4) in trace else "this model does not declare it"
@@ -192,9 +170,9 @@ wb.plots.curves(
 
 # %% [markdown]
 # The first frame is the same in all runs: it has no past to be lied to about. From then on a robust model
-# should lose little under a small lie and ignore a gross one (here it is the fit and the blend that ignore it). What it *believes*
-# shows as a ghost: detail of the wrong place that it carried over. And look at "no ARTG": guidance is there for steadiness, so its flicker is the line to
-# compare. If likeness to the original is no better with it, it is steadiness that is being bought, and that is its price.
+# should lose little under a small lie and ignore a gross one (here it is the fit and the blend that ignore it). What it
+# *believes* shows as a ghost: detail of the wrong place that it carried over. And look at "no ARTG": guidance is there for
+# steadiness, so its flicker is the line to compare. If likeness to the original is no better with it, it is steadiness that is being bought, and that is its price.
 
 # %%
 wb.plots.difference(runs["true flow"], runs["shifted by 16"], names=("true flow", "shifted by 16"), frames=[0, 1, 3, 5])

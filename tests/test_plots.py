@@ -67,6 +67,7 @@ DRAWN = {
     "blend": lambda trace, outputs, others: plots.blend(trace, 1),
     "bench": lambda trace, outputs, others: plots.bench([REPORT]),
     "devices": lambda trace, outputs, others: plots.devices([REPORT], "a tiny model"),
+    "fit": lambda trace, outputs, others: plots.fit(trace, 1),
     "features": lambda trace, outputs, others: plots.features(trace, "tpm.0.current", "tpm.0.fused", frame=1),
     "denoising": lambda trace, outputs, others: plots.denoising(trace, 1),
     "x0": lambda trace, outputs, others: plots.x0(trace, 1),
@@ -137,10 +138,13 @@ def test_artg_energies_are_root_mean_squares(run):
     assert table[-1, 1] == pytest.approx(float(trace["artg.mid", 1][1].square().mean().sqrt()), rel=1e-4)
 
 
-def test_the_blend_is_shown_by_what_it_changes(run):
+@pytest.mark.parametrize(
+    ("plot", "before", "after"), [(plots.blend, "decoded", "blended"), (plots.fit, "warped", "fitted")]
+)
+def test_fit_and_blend_are_shown_by_what_they_change(run, plot, before, after):
     trace = run[0]
-    (change,) = (image.get_array() for image in maps(plots.blend(trace, 1)))
-    assert np.allclose(change, (trace.image("blended", 1) - trace.image("decoded", 1)).abs().mean(0))
+    (change,) = (image.get_array() for image in maps(plot(trace, 1)))
+    assert np.allclose(change, (trace.image(after, 1) - trace.image(before, 1)).abs().mean(0))
     assert change.max() > 0.01
 
 
@@ -258,6 +262,8 @@ def test_what_is_missing_is_named(run):
         plots.artg(trace, 0)
     with pytest.raises(TraceError, match="frame 0 holds no blend; record 'decoded' and 'blended'"):
         plots.blend(trace, 0)
+    with pytest.raises(TraceError, match="frame 0 holds no fit; record 'warped' and 'fitted'"):
+        plots.fit(trace, 0)
     with pytest.raises(TraceError, match=r"frame 0 holds no TPM contributions; record 'tpm\.\*'"):
         plots.tpm(trace, 0)
     with pytest.raises(InputError, match=r"frames \[7\] are not there; there are \[0, 1, 2\]"):

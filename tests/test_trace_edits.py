@@ -88,10 +88,8 @@ def test_an_edit_from_frame_two_on_changes_no_frame_before(tiny_pipe, moving_fra
 
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.editable], ids=lambda row: row.name)
-def test_every_editable_tap_flows_on(moving_frames, tiny_pipe, row):
-    pipe = tiny_pipe
-    if row.name in ("projected", "fitted", "blended"):
-        pipe = Pipeline(tiny_models(back_projection=1.0, fit=0.1, blend=0.5))
+def test_every_editable_tap_flows_on(moving_frames, row):
+    pipe = Pipeline(tiny_models(back_projection=0.5, fit=0.1, blend=0.5))  # with all that a model can declare
     trace = Trace()
     trace.edit(row.name.replace("{k}", "1"), lambda value, frame, step: value + 3)
     changed = run(pipe, moving_frames[:2], trace)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -63,7 +62,7 @@ def run(
     base = base or Settings()
     variants, missing = _available(pipe, [Variant(BASE, "", {}), *VARIANTS], base)
     settings = [base.but(**variant.changes) for variant in variants]
-    pipes = [_with_properties(pipe, variant.properties) for variant in variants]
+    pipes = [Pipeline(pipe.models.but(**v.properties)) if v.properties else pipe for v in variants]
     columns = [PipelineUpscaler(p, s, v.name) for p, s, v in zip(pipes, settings, variants, strict=True)]
     done: list[Comparison] = []
     for name, lr, hr in pairs:
@@ -77,12 +76,6 @@ def run(
     clips = {name: len(lr) for name, lr, _ in pairs}
     size = (pairs[0][1].height, pairs[0][1].width)
     return Study(model, clips, size, rows, missing, versions())
-
-
-def _with_properties(pipe: Pipeline, changes: dict[str, Any]) -> Pipeline:
-    if not changes:
-        return pipe
-    return Pipeline(replace(pipe.models, properties=replace(pipe.models.properties, **changes)))
 
 
 def _available(pipe: Pipeline, variants: Sequence[Variant], base: Settings) -> tuple[list[Variant], dict[str, str]]:

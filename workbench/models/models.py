@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, cast
 
@@ -111,6 +111,10 @@ class Models:
         conditioning = controlnet.controlnet_cond_embedding
         controlnet.controlnet_cond_embedding = nn.Identity()  # type: ignore[assignment]
         return cls(unet, controlnet, conditioning, vae, dict(scheduler_config), prompt, **about)
+
+    def but(self, **properties: Any) -> Models:
+        """The same networks with some of their properties changed."""
+        return replace(self, properties=replace(self.properties, **properties))
 
     @property
     def networks(self) -> dict[str, nn.Module]:

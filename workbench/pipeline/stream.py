@@ -64,8 +64,8 @@ def step(
             backward = tap("flow.backward", flow(previous.previous_lr, lr))
             tap("flow.round_trip", round_trip(field, backward))
             tap("occlusion", 1 - consistency(field, backward))
-        past = tap("previous", previous.previous_output)
-        guidance = guide(models, past, field, lr, settings, tap=tap, clock=clock)
+        output = tap("previous", previous.previous_output)
+        guidance = guide(models, output, field, lr, settings, tap=tap, clock=clock)
     latent = denoise(
         models, lr, tap("noise", noise), settings.steps, guidance, artg=settings.artg, tap=tap, clock=clock
     )

@@ -12,7 +12,7 @@ import itertools
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
@@ -124,14 +124,14 @@ def guidance(ours: Measured, clips: Sequence[Clip], pans: Sequence[Clip]) -> Ite
     real = ratios[len(pans) : len(bars)]
     yield Row("flicker, ARTG on / off", "average of real clips", mean(real), 0.95, at_least=False)
     if ours.models.properties.blend:
-        alone = Measured(_with(ours.models, blend=0.0))
+        alone = Measured(ours.models.but(blend=0.0))
         for clip in (*pans, *clips):
             on, off = alone(clip), ours(clip, ON.but(artg=0))
             yield Row("flicker, ARTG without its blend / off", clip.name, on["flicker"] / off["flicker"])
             yield Row("PSNR-Y, ARTG without its blend - off, dB", clip.name, on["psnr"] - off["psnr"])
     strength = ours.models.properties.back_projection
     if strength:
-        plain = Measured(_with(ours.models, back_projection=0.0))
+        plain = Measured(ours.models.but(back_projection=0.0))
         for clip in noisy:
             ratio = ours(clip)["flicker"] / plain(clip)["flicker"]
             yield Row(f"flicker with back-projection {strength:g} / without", clip.name, ratio, 1.0, at_least=False)
@@ -146,10 +146,6 @@ def modules(ours: Measured, clips: Sequence[Clip]) -> Iterator[Row]:
         yield Row("PSNR-Y, TPM on - off, dB", clip.name, on["psnr"] - off["psnr"], 0.0)
         yield Row("flicker, TPM / its control", clip.name, on["flicker"] / own["flicker"])
         yield Row("PSNR-Y, TPM - its control, dB", clip.name, on["psnr"] - own["psnr"])
-
-
-def _with(models: Models, **properties: float) -> Models:
-    return replace(models, properties=replace(models.properties, **properties))
 
 
 def make_noisy(clip: Clip, sigma: float) -> Clip:

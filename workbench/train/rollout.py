@@ -62,7 +62,7 @@ def objective(models: Models, batch: Batch, stage: Stage, weights: Losses, rando
     loss = losses.single(rolled.pictures, rolled.decoded, batch.hr, weights)
     if stage.consistency:
         loss = loss + stage.consistency * losses.consistency(rolled.pictures, batch.hr)
-    if stage.frames > 1 and random.artg:  # agreeing with the past is for ARTG to learn
+    if stage.temporal and stage.frames > 1 and random.artg:  # agreeing with the past is for ARTG to learn
         loss = loss + stage.temporal * losses.temporal(rolled.pictures, batch.hr, batch.motion, weights)
     if random.autoencoder:
         frames = batch.hr[:, 0]

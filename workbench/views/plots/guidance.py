@@ -13,7 +13,6 @@ from workbench.trace.trace import Trace
 from workbench.views.plots.style import (
     ERRORS,
     WIDTH,
-    bare,
     colour_bar,
     from_zero,
     grid,
@@ -66,32 +65,53 @@ def artg(trace: Trace, frame: int) -> Figure:
 
 
 @styled
+def fit(trace: Trace, frame: int) -> Figure:
+    """The warped previous output before and after what the LR frame contradicts was taken back, and how much that was.
+
+    Needs ``warped`` and ``fitted``, which only models that declare a fit have.
+    """
+    return _change(
+        trace,
+        frame,
+        "fit",
+        ("warped", "fitted"),
+        "what the low-resolution frame contradicts is taken back from the warped previous output. That should be "
+        "bright where something moved or was uncovered.",
+    )
+
+
+@styled
 def blend(trace: Trace, frame: int) -> Figure:
     """The picture before and after the past's share entered it, and how much that changed.
 
     Needs ``decoded`` and ``blended``, which only models that declare a blend have.
     """
-    if ("decoded", frame) not in trace or ("blended", frame) not in trace:
+    return _change(
+        trace,
+        frame,
+        "blend",
+        ("decoded", "blended"),
+        "where the decoded picture and the warped previous output agree, a share of that one enters the picture. It "
+        "should change texture, and nothing where something moved or was uncovered.",
+    )
+
+
+def _change(trace: Trace, frame: int, what: str, names: tuple[str, str], caption: str) -> Figure:
+    """The taps before and after, and their difference."""
+    if any((name, frame) not in trace for name in names):
         raise TraceError(
-            f"frame {frame} holds no blend; record 'decoded' and 'blended', with settings.artg above 0 and a model "
-            "that declares one."
+            f"frame {frame} holds no {what}; record {names[0]!r} and {names[1]!r}, with settings.artg above 0 and a "
+            "model that declares one."
         )
-    before, after = trace.image("decoded", frame), trace.image("blended", frame)
+    before, after = (trace.image(name, frame) for name in names)
     change = (after - before).abs().mean(0)
     height, width = change.shape
-    figure = new_figure(
-        0.36 * WIDTH * height / width + 0.8,
-        f"Frame {frame}: where the decoded picture and the warped previous output agree, a share of that one enters "
-        "the picture. It should change texture, and nothing where something moved or was uncovered.",
-    )
-    axes = grid(figure, 1, 3)
-    panels = list(axes.flat)
-    picture(panels[0], before, "decoded")
-    picture(panels[1], after, "blended")
-    heat(panels[2], change, from_zero([change]), "what the blend changed", ERRORS)
+    figure = new_figure(0.36 * WIDTH * height / width + 0.8, f"Frame {frame}: {caption}")
+    panels = grid(figure, 1, 3)[0]
+    for panel, value, name in zip(panels, (before, after), names, strict=False):
+        picture(panel, value, name)
+    heat(panels[2], change, from_zero([change]), f"what the {what} changed", ERRORS)
     colour_bar(figure, panels[2], "mean |difference|", from_zero([change]), ERRORS)
-    for panel in panels:
-        bare(panel)
     return figure
 
 
