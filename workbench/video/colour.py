@@ -35,7 +35,23 @@ _KR_KB = {
     "smpte240m": (0.212, 0.087),
     "bt2020": (0.2627, 0.0593),
 }
-_HDR = {16: "PQ", 18: "HLG"}  # AVColorTransferCharacteristic
+# AVColorPrimaries and AVColorTransferCharacteristic (ITU-T H.273) by libav's names
+_PRIMARIES = dict(
+    zip(
+        (1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22),
+        "bt709 bt470m bt470bg smpte170m smpte240m film bt2020 smpte428 smpte431 smpte432 ebu3213".split(),
+        strict=True,
+    )
+)
+_TRANSFERS = dict(
+    zip(
+        (1, 4, 5, 6, 7, 8, 11, 13, 14, 15, 16, 17, 18),
+        "bt709 gamma22 gamma28 smpte170m smpte240m linear iec61966-2-4 iec61966-2-1 "
+        "bt2020-10 bt2020-12 smpte2084 smpte428 arib-std-b67".split(),
+        strict=True,
+    )
+)
+_HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +64,8 @@ class Colour:
     bits: int
     alpha: bool
     orientation: Orientation
+    primaries: str | None
+    transfer: str | None
     notes: tuple[str, ...] = ()
 
     @property
@@ -74,7 +92,8 @@ def describe(frame: av.VideoFrame, codec: str) -> Colour:
         notes.append("alpha channel composited on black")
     if bits > 8:
         notes.append(f"{bits}-bit source: frames are uint16")
-    if (transfer := int(frame.color_trc)) in _HDR:
+    transfer = _TRANSFERS.get(int(frame.color_trc))
+    if transfer in _HDR:
         notes.append(f"HDR ({_HDR[transfer]}) is not tone-mapped: colours look flat")
     if frame.interlaced_frame:
         notes.append("interlaced: the two fields of a frame are not separated")
@@ -83,7 +102,8 @@ def describe(frame: av.VideoFrame, codec: str) -> Colour:
         orientation = from_display_matrix(bytes(side_data))
         if orientation.mirrored:
             notes.append("the stream asks for a mirror image: done")
-    return Colour(name, matrix, full, bits, alpha, orientation, tuple(notes))
+    primaries = _PRIMARIES.get(int(frame.color_primaries))
+    return Colour(name, matrix, full, bits, alpha, orientation, primaries, transfer, tuple(notes))
 
 
 def _yuv_tags(frame: av.VideoFrame, codec: str, notes: list[str]) -> tuple[str, bool]:

@@ -60,6 +60,9 @@ class VideoSource:
             rotation=probe.colour.orientation.rotation,
             color_range=probe.colour.range_name,
             color_space=probe.colour.matrix,
+            primaries=probe.colour.primaries,
+            transfer=probe.colour.transfer,
+            bits=probe.colour.bits,
             pixel_aspect=1 / probe.pixel_aspect if turned else probe.pixel_aspect,
             notes=tuple(notes),
         )

@@ -171,6 +171,7 @@ class ImageSource:
             path=path,
             rate=rate,
             rotation=first.orientation.rotation,
+            bits=16 if deep else 8,
             notes=tuple(notes),
         )
 

@@ -40,6 +40,9 @@ class SourceInfo:
     rotation: int = 0  # degrees clockwise, already applied
     color_range: str = "full"
     color_space: str = "rgb"
+    primaries: str | None = None  # of the frames, libav's names: "bt709", "bt2020", "smpte432" (P3), ...
+    transfer: str | None = None  # of the frames: "bt709", "smpte2084" (PQ), "arib-std-b67" (HLG), ...
+    bits: int = 8  # of a sample as stored; frames of more than 8 are uint16
     pixel_aspect: Fraction = Fraction(1)  # of the picture as shown
     notes: tuple[str, ...] = ()
 
