@@ -8,6 +8,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from workbench._version import __version__
+
 LIBRARIES = (
     "torch", "torchvision", "diffusers", "transformers", "huggingface_hub", "safetensors", "av", "gradio", "numpy",
 )  # fmt: skip
@@ -38,7 +40,7 @@ def information() -> dict[str, dict[str, Any]]:
 
     return {
         "devices": {name: _describe(name) for name in available_devices()},
-        "versions": {"workbench": version("stream-diffvsr-workbench"), "python": platform.python_version()}
+        "versions": {"workbench": __version__, "python": platform.python_version()}
         | {name: _version(name) for name in LIBRARIES},
         "models": models_in_reach(),
         "machine": {"system": platform.platform(), "threads": torch.get_num_threads()},

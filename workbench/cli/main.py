@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from workbench import __version__
+from workbench._version import __version__
 from workbench.errors import WorkbenchError
 
 COMMANDS = {

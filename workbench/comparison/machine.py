@@ -8,14 +8,14 @@ from importlib import metadata
 import psutil
 import torch
 
-import workbench
+from workbench._version import __version__
 
 PACKAGES = ("torch", "diffusers", "numpy", "opencv-python-headless", "piq", "av", "imageio-ffmpeg")
 
 
 def versions() -> dict[str, str]:
     """Of this project, Python, and the packages that numbers can depend on."""
-    found = {"workbench": workbench.__version__, "python": platform.python_version()}
+    found = {"workbench": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)

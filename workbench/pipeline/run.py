@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from workbench._version import __version__
 from workbench.errors import InputError
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
@@ -155,5 +156,5 @@ def _about(
         "in_use": metadata,
         "seconds_per_frame": median(seconds) if seconds else None,
         "notes": [*clip.notes, *writer.notes],
-        "versions": {name: version(name) for name in ("stream-diffvsr-workbench", "torch", "diffusers", "av")},
+        "versions": {"workbench": __version__} | {name: version(name) for name in ("torch", "diffusers", "av")},
     }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from workbench import __version__
+from workbench._version import __version__
 from workbench.devices import peak_memory
 from workbench.errors import TraceError
 from workbench.trace import storage, taps
