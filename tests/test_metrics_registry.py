@@ -86,6 +86,42 @@ def test_vmaf_refuses_what_it_cannot_take() -> None:
         metrics.vmaf(clip(2), clip(3))
 
 
+GOOD = torch.rand(3, 176, 176, generator=torch.Generator().manual_seed(5))
+UNUSABLE = {
+    "0..255": (255 * GOOD, "divide 0..255"),
+    "[-1, 1]": (2 * GOOD - 1, r"x / 2 \+ 0.5"),
+    "NaN": (torch.full_like(GOOD, float("nan")), "NaN"),
+    "infinite": (torch.full_like(GOOD, float("inf")), "infinite"),
+    "uint8": ((255 * GOOD).byte(), "divide 8-bit"),
+    "another size": (GOOD[:, :-4], "one shape|grid of"),
+    "no pixels": (GOOD[:, :0], "shape"),
+    "grey": (GOOD[:1], "shape"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+@pytest.mark.parametrize("name", metrics.METRICS)
+def test_all_metrics_refuse_alike_what_they_cannot_judge(name, case) -> None:
+    bad, said = UNUSABLE[case]
+    metric = metrics.METRICS[name]
+    known = {argument: GOOD for argument in ("output", "reference", "previous", "previous_reference")}
+    known |= {"motion": metrics.Correspondence.given(torch.zeros(2, 176, 176)), "output": bad}
+    known |= {"outputs": [bad], "references": [GOOD]}
+    if metric.arguments == ("output",) and case == "another size":
+        return  # it has nothing to be unequal to
+    with pytest.raises(InputError, match=said):
+        metric(**known)
+
+
+@pytest.mark.parametrize("name", [name for name, metric in metrics.METRICS.items() if metric.scope != "frame"])
+def test_metrics_of_moving_pictures_refuse_batches(name) -> None:
+    batch = GOOD[None]
+    known = {argument: batch for argument in ("output", "reference", "previous", "previous_reference")}
+    known |= {"motion": metrics.Correspondence.given(torch.zeros(2, 176, 176))}
+    with pytest.raises(InputError, match=r"shape \(3, H, W\), got"):
+        metrics.METRICS[name](**known, outputs=[batch], references=[batch])
+
+
 def test_every_metric_says_how_to_read_it() -> None:
     for name, metric in metrics.METRICS.items():
         assert metric.name == name

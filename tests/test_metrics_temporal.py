@@ -78,7 +78,8 @@ def test_flicker_measures_a_change_of_brightness_in_levels() -> None:
 def test_flicker_grows_with_independent_noise() -> None:
     motion = Correspondence.given(torch.zeros(2, 128, 128))
     first, second = torch.randn(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
-    values = [float(metrics.flicker(photo() + s * first, photo() + s * second, motion)) for s in (0, 0.02, 0.05, 0.1)]
+    pairs = [[(photo() + s * noise).clamp(0, 1) for noise in (first, second)] for s in (0, 0.02, 0.05, 0.1)]
+    values = [float(metrics.flicker(*pair, motion)) for pair in pairs]
     assert values == sorted(values)
     assert values[0] == 0
 

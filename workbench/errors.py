@@ -9,6 +9,7 @@
     ├── TraceError      a tap that does not exist, or a trace over its budget
     ├── TrainingError   a recipe, data folder or checkpoint that cannot be used
     ├── MetricUnavailable  a metric whose package or weights cannot be had
+    ├── NotFinite       a frame that came out as NaN or infinite numbers
     └── OutputError     an output that cannot be written
 
 A message says what was expected, what came, and what to do. The command line prints it as one line
@@ -50,6 +51,10 @@ class TrainingError(WorkbenchError):
 
 class MetricUnavailable(WorkbenchError):  # noqa: N818 (a state to report, not a fault)
     """A metric whose package or weights cannot be had here."""
+
+
+class NotFinite(WorkbenchError):  # noqa: N818 (said of the frame)
+    """A frame that came out as NaN or infinite numbers: it is no picture, and the run ends there."""
 
 
 class OutputError(WorkbenchError):

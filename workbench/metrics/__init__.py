@@ -1,6 +1,7 @@
 """How good, how steady: one function per metric, and ``METRICS`` to list them.
 
 Pictures are float RGB in [0, 1], (3, H, W) or (B, 3, H, W). The output comes first, its reference second.
+All raise InputError for what they cannot judge: other ranges, integers, NaN, unequal or unsuitable sizes.
 """
 
 from workbench.metrics.fidelity import flip, gmsd, haarpsi, ms_ssim, psnr, ssim

@@ -1,6 +1,6 @@
 """Metrics that compare a picture with its reference: no weights, nothing to download.
 
-All take (3, H, W) or (B, 3, H, W), float RGB in [0, 1] (values outside are clamped), and return () or (B,).
+All take (3, H, W) or (B, 3, H, W), float RGB in [0, 1], and return () or (B,).
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from torch import Tensor
 from workbench.errors import InputError
 from workbench.flow.estimators import dis
 from workbench.flow.warp import consistency, warp
+from workbench.metrics.images import batched
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def estimate_motion(current: Tensor, previous: Tensor, *, scale: int = 4) -> Cor
 
     DIS flow both ways between the frames enlarged by bicubic interpolation: independent of the upscalers judged by it.
     """
-    now, before = (_enlarged(frame, scale) for frame in (current, previous))
+    now, before = (_enlarged(frame, scale) for frame in batched(current, previous, single=True))
     flow, backward = dis(now, before), dis(before, now)
     visible = visible_pixels(flow[0], backward[0])
     return Correspondence(flow[0], visible)
@@ -70,8 +71,8 @@ def _inside(flow: Tensor) -> Tensor:
 
 
 def _enlarged(frame: Tensor, scale: int) -> Tensor:
-    """(3, h, w) in [0, 1] -> (1, 3, H, W) in [-1, 1]."""
-    large = F.interpolate(frame[None].float(), scale_factor=scale, mode="bicubic", align_corners=False)
+    """(1, 3, h, w) in [0, 1] -> (1, 3, H, W) in [-1, 1]."""
+    large = F.interpolate(frame, scale_factor=scale, mode="bicubic", align_corners=False)
     return large.clamp(0, 1) * 2 - 1
 
 

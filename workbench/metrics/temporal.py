@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.errors import FlowError, InputError, MetricUnavailable
+from workbench.errors import FlowError, MetricUnavailable
 from workbench.flow.estimators import Estimator, load_estimator
 from workbench.metrics.images import batched
 from workbench.metrics.learned import lpips
@@ -26,6 +26,7 @@ def warping_error(output: Tensor, previous: Tensor, motion: Correspondence) -> T
     pixels are masked, the sum is divided by 3 times the visible pixels, and it is 0 when none is visible. Theirs takes
     FlowNet2's flow of the input video; ``estimate_motion`` takes DIS.
     """
+    batched(output, previous, single=True)
     seen = motion.visible.sum()
     error = motion.visible * (output - motion.fetch(previous)).square()
     return error.sum() / (3 * seen if seen else error.numel())
@@ -37,6 +38,7 @@ def flicker(output: Tensor, previous: Tensor, motion: Correspondence) -> Tensor:
     Exactly zero for a still clip; not a number when no pixel is visible. It rewards blur, which cannot flicker:
     read it beside a fidelity or sharpness metric.
     """
+    batched(output, previous, single=True)
     change = (output - motion.fetch(previous)).abs().mean(0, keepdim=True)
     return 255 * change[motion.visible].mean()
 
@@ -48,7 +50,7 @@ def tof_farneback(output: Tensor, previous: Tensor, reference: Tensor, previous_
     multiples of 32 and leaves out the first and last two frames; this takes the whole picture.
     Not comparable to ``tof_raft``.
     """
-    batched(output, previous, reference, previous_reference)
+    batched(output, previous, reference, previous_reference, single=True)
     difference = _farneback(previous, output) - _farneback(previous_reference, reference)
     return torch.tensor(float(np.linalg.norm(difference, axis=-1).mean()))
 
@@ -59,8 +61,8 @@ def tof_raft(output: Tensor, previous: Tensor, reference: Tensor, previous_refer
 
     Raises MetricUnavailable when RAFT's weights cannot be had. Not comparable to ``tof_farneback``.
     """
+    now, before, true_now, true_before = batched(output, previous, reference, previous_reference, single=True)
     estimate = raft()
-    now, before, true_now, true_before = batched(output, previous, reference, previous_reference)
     ours, truth = estimate(2 * now - 1, 2 * before - 1), estimate(2 * true_now - 1, 2 * true_before - 1)
     return 10 * (ours - truth).abs().mean()
 
@@ -72,6 +74,7 @@ def tlpips(
 
     Raises MetricUnavailable when LPIPS cannot be had.
     """
+    batched(output, previous, reference, previous_reference, single=True)
     return scale * (lpips(reference, previous_reference) - lpips(output, previous)).abs()
 
 
@@ -99,7 +102,5 @@ def _farneback(before: Tensor, now: Tensor) -> np.ndarray:
 
 
 def _grey(frame: Tensor) -> np.ndarray:
-    if frame.dim() != 3:
-        raise InputError(f"tOF takes single pictures (3, H, W), got {tuple(frame.shape)}.")
     rgb = (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)

@@ -85,7 +85,8 @@ def _pairs(outputs: Iterable[Tensor], references: Iterable[Tensor]) -> Iterator[
 
 def _stacked(output: Tensor, reference: Tensor) -> np.ndarray:
     """(2H, W, 3) uint8, the output above its reference."""
-    pair = np.concatenate([p[0].permute(1, 2, 0).cpu().numpy() for p in batched(output, reference, minimum=MINIMUM)])
-    if output.dim() != 3 or pair.shape[0] % 4 or pair.shape[1] % 2:
+    checked = batched(output, reference, minimum=MINIMUM, single=True)
+    pair = np.concatenate([p[0].permute(1, 2, 0).cpu().numpy() for p in checked])
+    if pair.shape[0] % 4 or pair.shape[1] % 2:
         raise InputError(f"vmaf takes single pictures (3, H, W) with even sides, got {tuple(output.shape)}.")
     return np.rint(pair * 255).astype(np.uint8)

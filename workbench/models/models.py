@@ -162,5 +162,9 @@ def check_fit(unet: Mapping[str, Any], controlnet: Mapping[str, Any], vae: Mappi
 @lru_cache(maxsize=64)
 def _schedule(config: str, steps: int) -> DDIMScheduler:
     scheduler = cast(DDIMScheduler, DDIMScheduler.from_config(json.loads(config)))
+    # Float32 rounds the signal's share of the first timesteps up to 1, and DDIM divides by the noise's share.
+    scheduler.alphas_cumprod.clamp_(max=1 - torch.finfo(torch.float32).eps / 2)
     scheduler.set_timesteps(steps)
+    # Where rounding lets it, trailing spacing takes one timestep too many, and calls it -1.
+    scheduler.timesteps = scheduler.timesteps[:steps]
     return scheduler

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from workbench.devices import release_memory
-from workbench.errors import InputError
+from workbench.errors import InputError, NotFinite
 from workbench.models.models import SCALE, Models
 from workbench.models.save import save_models
 from workbench.pipeline import stream
@@ -61,7 +61,8 @@ class Pipeline:
 
         ``frames``: a clip, or any iterable of (h, w, 3) uint8 arrays. ``state``: go on after an earlier output.
         ``noise`` and ``flow`` replace the seeded noise and the estimator, for tests and experiments.
-        Yields ``Output``; raises InputError for a frame it cannot use, after the outputs of all frames before it.
+        Yields ``Output``; raises InputError for a frame it cannot use, and NotFinite for one that came out as no
+        numbers, after the outputs of all frames before it.
         """
         settings = settings or Settings()
         try:
@@ -107,6 +108,7 @@ class Pipeline:
                 clock=clock,
             )
             with clock("output"):
+                _check_finite(raw, index, settings)
                 picture = tap("frame", _shown(raw, size)).cpu()
         after = State(
             index=index + 1,
@@ -200,6 +202,16 @@ class Pipeline:
         for network in (self.models.unet, self.models.controlnet):
             network.set_attention_slice("auto" if on else None)  # type: ignore[arg-type]
         self._attention_slicing = on
+
+
+def _check_finite(raw: Tensor, index: int, settings: Settings) -> None:
+    """Raises NotFinite: written to a file, such a frame would be black or torn, and all after it would follow."""
+    if not raw.isfinite().all():
+        changed = ", ".join(f"{name}={mine}" for name, (mine, _) in settings.diff(Settings()).items())
+        raise NotFinite(
+            f"frame {index} came out with NaN or infinite values on {raw.device.type} ({changed or 'default settings'});"
+            f" the run ends here. Try dtype fp32, other settings, or another device; a damaged model does it, too."
+        )
 
 
 def _shown(raw: Tensor, size: tuple[int, int]) -> Tensor:
