@@ -228,7 +228,8 @@ def test_every_number_of_steps_leads_to_a_finite_latent(config):
         assert schedule.timesteps.min() >= 0
         for t in schedule.timesteps:
             latent = schedule.step(clean, t, latent, eta=0.0, return_dict=False)[0]
-        assert torch.allclose(latent, clean, atol=0.2)  # diffusers' own steps leave some noise where 1000 is no multiple
+        # diffusers' own steps leave some noise where 1000 is no multiple
+        assert torch.allclose(latent, clean, atol=0.2)
 
 
 def test_a_frame_of_another_size_ends_the_stream_after_what_was_made(tiny_pipe, moving_frames):
@@ -255,7 +256,7 @@ def test_a_state_file_that_is_none_is_a_clear_error(tmp_path):
 
 
 def test_back_projection_brings_the_output_closer_to_its_lr_frame(moving_frames):
-    from workbench.pipeline.stream import downscale
+    from workbench.pixels import downscale
 
     def miss(strength: float) -> float:
         pipe = Pipeline(tiny_models(back_projection=strength))
@@ -272,7 +273,8 @@ def means(picture):
 
 
 def test_a_warped_frame_keeps_what_fits_and_loses_what_the_lr_frame_contradicts():
-    from workbench.pipeline.stream import downscale, fit, upscale
+    from workbench.pipeline.stream import fit
+    from workbench.pixels import downscale, upscale
 
     truth = upscale(torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(0)) - 0.5)
     lr = downscale(truth)
@@ -285,7 +287,8 @@ def test_a_warped_frame_keeps_what_fits_and_loses_what_the_lr_frame_contradicts(
 
 
 def test_noise_everywhere_is_no_contradiction_but_a_cut_is():
-    from workbench.pipeline.stream import downscale, fit
+    from workbench.pipeline.stream import fit
+    from workbench.pixels import downscale
 
     random = torch.Generator().manual_seed(0)
     truth = torch.zeros(1, 3, 96, 96)
@@ -298,7 +301,8 @@ def test_noise_everywhere_is_no_contradiction_but_a_cut_is():
 
 
 def test_a_blend_averages_what_agrees_and_leaves_the_rest_alone():
-    from workbench.pipeline.stream import blend, upscale
+    from workbench.pipeline.stream import blend
+    from workbench.pixels import upscale
 
     random = torch.Generator().manual_seed(0)
     picture = upscale(torch.rand(1, 3, 24, 24, generator=random) - 0.5)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.pixels import unit_to_image
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -59,7 +61,7 @@ class Output:
     @property
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8, rounded half to even as the published post-processing does."""
-        return (self.frame * 255).round().byte().permute(1, 2, 0).numpy()
+        return unit_to_image(self.frame)
 
     def __repr__(self) -> str:
         _, height, width = self.frame.shape

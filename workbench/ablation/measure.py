@@ -15,10 +15,10 @@ from workbench.comparison.machine import versions
 from workbench.comparison.statistics import confidence
 from workbench.degrade import region
 from workbench.errors import FlowError, InputError
-from workbench.models.models import SCALE
 from workbench.pipeline.memory import estimate_memory
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
+from workbench.pixels import SCALE
 from workbench.video import Clip, open_clip
 
 SAMPLES = {"forest": (96, 44), "bunny": (112, 44)}  # name -> where the window's left and top are

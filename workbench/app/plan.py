@@ -23,13 +23,13 @@ from workbench.bench.cost import flop_per_frame
 from workbench.devices import release_memory, resolve_device, resolve_dtype
 from workbench.errors import SettingsError
 from workbench.models.hub import models_in_reach
-from workbench.models.models import SCALE
 from workbench.pipeline.frames import MINIMUM
 from workbench.pipeline.live import without_data
 from workbench.pipeline.load import load_pipeline
 from workbench.pipeline.memory import Estimate, available_memory, check_memory, estimate_memory, readable, smaller
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
+from workbench.pixels import SCALE
 from workbench.video import open_clip
 
 NOBODY = "calibration-calibration"[:22]  # a token's shape, for requests that come from no upload

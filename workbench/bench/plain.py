@@ -21,6 +21,7 @@ from workbench.pipeline.frames import draw_noise, pad, to_network_range
 from workbench.pipeline.motion import Motion, choose_motion
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.stream import back_project, blend, fit
+from workbench.pixels import SCALE, to_picture
 
 
 def whole_controlnet(models: Models) -> ControlNetModel:
@@ -80,4 +81,4 @@ def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Setting
             output = blend(output, past, models.properties.blend * min(settings.artg, 1), models.properties.fit)
         before = lr
         height, width = frame.shape[:2]
-        yield (output[0, :, : 4 * height, : 4 * width] / 2 + 0.5).clamp(0, 1).cpu()
+        yield to_picture(output[0], (SCALE * height, SCALE * width)).cpu()

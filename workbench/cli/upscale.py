@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.cli.options import add_model, add_settings, is_automatic, settings_from
 from workbench.cli.plan import Job, plan
 from workbench.errors import InputError
+from workbench.pixels import SCALE
 
 if TYPE_CHECKING:
     from workbench.pipeline.pipeline import Pipeline
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
             return 130
-        print(f"{done.output}: {done.frames} frames, {4 * clip.width}x{4 * clip.height}")
+        print(f"{done.output}: {done.frames} frames, {SCALE * clip.width}x{SCALE * clip.height}")
     return 0
 
 

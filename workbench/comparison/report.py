@@ -16,6 +16,7 @@ from workbench.comparison.pictures import Crop, most_different, mp4, png, shrunk
 from workbench.comparison.store import INPUT, REFERENCE, Store, encode
 from workbench.errors import InputError, OutputError
 from workbench.metrics import METRICS
+from workbench.pixels import SCALE
 
 if TYPE_CHECKING:
     from workbench.comparison.comparison import Comparison
@@ -59,7 +60,7 @@ def _text(name: str) -> str:
 def _facts(comparison: Comparison) -> str:
     width, height = comparison.about["clip"]["size"]
     fps = comparison.about["clip"]["fps"]
-    facts = [f"{comparison.frames} frames", f"{width}×{height} → {width * 4}×{height * 4}"]
+    facts = [f"{comparison.frames} frames", f"{width}×{height} → {SCALE * width}×{SCALE * height}"]
     facts += [f"{fps:.4g} frames/s"] if fps else []
     facts.append("with reference" if comparison.about["reference"] else "no reference")
     return "".join(f"<li>{escape(fact)}</li>" for fact in facts)
@@ -136,7 +137,7 @@ def _crop(crop: Crop, comparison: Comparison, store: Store) -> str:
             ("height", crop.size / height),
         )
     )
-    small = np.repeat(np.repeat(store.picture(INPUT, crop.index), 4, 0), 4, 1)
+    small = np.repeat(np.repeat(store.picture(INPUT, crop.index), SCALE, 0), SCALE, 1)
     shown = [("input", crop.of(small))]
     shown += [(c, crop.of(store.picture(k, crop.index))) for k, c in enumerate(comparison.columns)]
     if comparison.about["reference"]:
@@ -187,7 +188,7 @@ def _script_data(comparison: Comparison, store: Store) -> str:
     data = {
         "fps": fps,
         "frames": frames,
-        "size": [width * 4, height * 4],
+        "size": [SCALE * width, SCALE * height],
         "left": left,
         "right": comparison.columns[0],
         "clips": clips,

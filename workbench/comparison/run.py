@@ -11,18 +11,17 @@ from itertools import chain, tee
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from workbench.comparison.comparison import Comparison
 from workbench.comparison.machine import machine, versions
-from workbench.comparison.store import INPUT, REFERENCE, Store, as_unit
-from workbench.comparison.upscalers import PipelineUpscaler, Recorded, Upscaler, name_settings, unit, upscaler
+from workbench.comparison.store import INPUT, REFERENCE, Store
+from workbench.comparison.upscalers import PipelineUpscaler, Recorded, Upscaler, name_settings, upscaler
 from workbench.errors import InputError, SettingsError
 from workbench.metrics import Metric, choose, estimate_motion
-from workbench.models.models import SCALE
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
+from workbench.pixels import SCALE, image_to_unit, unit_to_image
 from workbench.types import Frame, Output
 from workbench.video import Clip, open_clip
 
@@ -130,9 +129,9 @@ def _measure(
     truths = iter(()) if truth is None else iter(truth[done:])
     before = _before(store, columns, truth, done)
     for index, frame in enumerate(frames, start=done):
-        shown = _eight_bit(unit(frame.image))
+        shown = unit_to_image(image_to_unit(frame.image))
         store.save_picture(INPUT, index, shown)
-        lr = as_unit(shown)
+        lr = image_to_unit(shown)
         known: dict[str, Any] = {}
         if truth is not None:
             known["reference"] = _truth(truths, store, index)
@@ -162,18 +161,18 @@ def _before(store: Store, columns: list[Upscaler], truth: Clip | None, done: int
     """The frame that a resumed comparison stopped after, as ``_measure`` leaves it; empty at the start."""
     if not done:
         return {}
-    pictures = {column.name: as_unit(store.picture(place, done - 1)) for place, column in enumerate(columns)}
-    reference = None if truth is None else as_unit(store.picture(REFERENCE, done - 1))
-    return pictures | {"lr": as_unit(store.picture(INPUT, done - 1)), "reference": reference}
+    pictures = {column.name: image_to_unit(store.picture(place, done - 1)) for place, column in enumerate(columns)}
+    reference = None if truth is None else image_to_unit(store.picture(REFERENCE, done - 1))
+    return pictures | {"lr": image_to_unit(store.picture(INPUT, done - 1)), "reference": reference}
 
 
 def _truth(truths: Iterator[Frame], store: Store, index: int) -> Tensor:
     frame = next(truths, None)
     if frame is None:
         raise InputError(f"the reference ends after {index} frames, before the clip does; cut the clip there.")
-    picture = _eight_bit(unit(frame.image))
+    picture = unit_to_image(image_to_unit(frame.image))
     store.save_picture(REFERENCE, index, picture)
-    return as_unit(picture)
+    return image_to_unit(picture)
 
 
 def _kept(store: Store, place: int, index: int, output: Tensor | Output | None, lr: Tensor) -> Tensor:
@@ -185,14 +184,9 @@ def _kept(store: Store, place: int, index: int, output: Tensor | Output | None, 
     wanted = (3, lr.shape[1] * SCALE, lr.shape[2] * SCALE)
     if tuple(output.shape) != wanted:
         raise InputError(f"an upscaler must give pictures of shape {wanted}, got {tuple(output.shape)}.")
-    picture = _eight_bit(output)
+    picture = unit_to_image(output)
     store.save_picture(place, index, picture)
-    return as_unit(picture)
-
-
-def _eight_bit(picture: Tensor) -> np.ndarray:
-    """(3, H, W) in [0, 1] -> (H, W, 3) uint8."""
-    return (picture * 255).round().clamp(0, 255).byte().permute(1, 2, 0).contiguous().cpu().numpy()
+    return image_to_unit(picture)
 
 
 def _sequences(

@@ -15,11 +15,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor
 
 from workbench.errors import InputError, OutputError
 from workbench.pipeline.state import State
+from workbench.pixels import image_to_unit
 
 INPUT, REFERENCE = "input", "reference"
 
@@ -111,7 +111,7 @@ class Store:
     def pictures(self, place: int | str, count: int) -> Iterator[Tensor]:
         """(3, H, W) float in [0, 1], one by one."""
         for index in range(count):
-            yield as_unit(self.picture(place, index))
+            yield image_to_unit(self.picture(place, index))
 
     def save_state(self, place: int, state: State) -> None:
         folder = self.folder / "states"
@@ -127,8 +127,3 @@ class Store:
         if state.index != index:
             raise InputError(f"{path} is the state after {state.index} frames, not {index}; delete the folder.")
         return state
-
-
-def as_unit(picture: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 -> (3, H, W) float in [0, 1]."""
-    return torch.from_numpy(picture).permute(2, 0, 1).float() / 255

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from workbench.devices import resolve_device
 from workbench.errors import InputError, ModelError, SettingsError
-from workbench.models.models import SCALE
-from workbench.pipeline.frames import FULL_RANGE
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
+from workbench.pixels import SCALE, image_to_unit
 from workbench.types import Frame, Output
 from workbench.video import Clip, open_clip
 from workbench.video.folders import VIDEO_SUFFIXES
@@ -58,7 +57,7 @@ class Interpolation:
 
     def upscale(self, frames: Iterable[Frame], state: State | None = None) -> Iterator[Tensor]:
         for frame in frames:
-            planes = unit(frame.image)
+            planes = image_to_unit(frame.image)
             size = (planes.shape[2] * SCALE, planes.shape[1] * SCALE)
             large = [Image.fromarray(plane.numpy()).resize(size, FILTERS[self.name]) for plane in planes]
             yield torch.from_numpy(np.stack([np.asarray(plane) for plane in large])).clamp(0, 1)
@@ -109,7 +108,7 @@ class ImageModel:
     @torch.no_grad()
     def upscale(self, frames: Iterable[Frame], state: State | None = None) -> Iterator[Tensor]:
         for frame in frames:
-            yield self.model(unit(frame.image)[None].to(self.device))[0].float().clamp(0, 1).cpu()
+            yield self.model(image_to_unit(frame.image)[None].to(self.device))[0].float().clamp(0, 1).cpu()
 
 
 class Recorded:
@@ -150,7 +149,7 @@ class Recorded:
                 raise InputError(
                     f"{self.name} ends after {frame.index} frames, before the clip does; cut the clip there."
                 )
-            yield unit(picture.image)
+            yield image_to_unit(picture.image)
 
 
 def upscaler(source: str | os.PathLike[str] | Upscaler, *, device: str | torch.device = "auto") -> Upscaler:
@@ -177,12 +176,6 @@ def name_settings(settings: Sequence[Settings]) -> list[str]:
     if len(set(names)) < len(names):
         raise SettingsError("two of the settings to compare are the same; leave one out.")
     return names
-
-
-def unit(image: np.ndarray) -> Tensor:
-    """(h, w, 3) uint8, uint16 or float in [0, 1] -> (3, h, w) float32 in [0, 1]."""
-    planes = torch.from_numpy(np.ascontiguousarray(image.astype(np.float32).transpose(2, 0, 1)))
-    return planes / FULL_RANGE.get(image.dtype, 1)
 
 
 def _word(value: Any) -> str:

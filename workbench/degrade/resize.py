@@ -14,9 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.errors import InputError, SettingsError
-from workbench.models.models import SCALE
-from workbench.pipeline.frames import FULL_RANGE
-from workbench.pipeline.stream import downscale
+from workbench.pixels import SCALE, downscale, image_to_unit, unit_to_image
 from workbench.types import Frame
 from workbench.video import Clip
 
@@ -77,8 +75,7 @@ def degraded(clip: Clip, kind: str = "matlab") -> Clip:
     clip = cropped(clip)
 
     def shrink(image: np.ndarray) -> np.ndarray:
-        picture = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1) / FULL_RANGE[image.dtype]
-        return (DEGRADATIONS[kind](picture) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+        return unit_to_image(DEGRADATIONS[kind](image_to_unit(image)))
 
     return Clip(_Changed(clip, (clip.width // SCALE, clip.height // SCALE), shrink))
 

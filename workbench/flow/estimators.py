@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.errors import FlowError
+from workbench.pixels import signed_to_unit, unit_to_image
 
 RAFT_MINIMUM = 128  # its correlation pyramid halves the 1/8 grid three times
 RAFT_MULTIPLE = 8
@@ -53,8 +54,7 @@ def dis(current: Tensor, previous: Tensor) -> Tensor:
 
 def _grey(frame: Tensor) -> np.ndarray:
     """(3, y, x) around [-1, 1] -> (y, x) uint8 luma."""
-    rgb = ((frame.detach().float() + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor(unit_to_image(signed_to_unit(frame.float())), cv2.COLOR_RGB2GRAY)
 
 
 def _raft(name: str, device: torch.device) -> Estimator:

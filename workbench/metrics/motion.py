@@ -12,6 +12,7 @@ from workbench.errors import InputError
 from workbench.flow.estimators import dis
 from workbench.flow.warp import consistency, warp
 from workbench.metrics.images import batched
+from workbench.pixels import unit_to_signed, upscale
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,12 @@ class Correspondence:
         return torch.where((self.flow == 0).all(0), previous, fetched)
 
 
-def estimate_motion(current: Tensor, previous: Tensor, *, scale: int = 4) -> Correspondence:
-    """Low-resolution frames (3, h, w) in [0, 1] -> their motion on the grid ``scale`` times as large.
+def estimate_motion(current: Tensor, previous: Tensor) -> Correspondence:
+    """Low-resolution frames (3, h, w) in [0, 1] -> their motion on the output's grid, four times as large.
 
     DIS flow both ways between the frames enlarged by bicubic interpolation: independent of the upscalers judged by it.
     """
-    now, before = (_enlarged(frame, scale) for frame in batched(current, previous, single=True))
+    now, before = (unit_to_signed(upscale(p).clamp(0, 1)) for p in batched(current, previous, single=True))
     flow, backward = dis(now, before), dis(before, now)
     visible = visible_pixels(flow[0], backward[0])
     return Correspondence(flow[0], visible)
@@ -68,12 +69,6 @@ def _inside(flow: Tensor) -> Tensor:
     x = torch.arange(width, device=flow.device) + flow[0]
     y = torch.arange(height, device=flow.device)[:, None] + flow[1]
     return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))[None]
-
-
-def _enlarged(frame: Tensor, scale: int) -> Tensor:
-    """(1, 3, h, w) in [0, 1] -> (1, 3, H, W) in [-1, 1]."""
-    large = F.interpolate(frame, scale_factor=scale, mode="bicubic", align_corners=False)
-    return large.clamp(0, 1) * 2 - 1
 
 
 def _size(picture: Tensor) -> str:

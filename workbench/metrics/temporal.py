@@ -17,6 +17,7 @@ from workbench.flow.estimators import Estimator, load_estimator
 from workbench.metrics.images import batched
 from workbench.metrics.learned import lpips
 from workbench.metrics.motion import Correspondence
+from workbench.pixels import unit_to_image, unit_to_signed
 
 
 def warping_error(output: Tensor, previous: Tensor, motion: Correspondence) -> Tensor:
@@ -61,10 +62,10 @@ def tof_raft(output: Tensor, previous: Tensor, reference: Tensor, previous_refer
 
     Raises MetricUnavailable when RAFT's weights cannot be had. Not comparable to ``tof_farneback``.
     """
-    now, before, true_now, true_before = batched(output, previous, reference, previous_reference, single=True)
+    pictures = batched(output, previous, reference, previous_reference, single=True)
     estimate = raft()
-    ours, truth = estimate(2 * now - 1, 2 * before - 1), estimate(2 * true_now - 1, 2 * true_before - 1)
-    return 10 * (ours - truth).abs().mean()
+    now, before, true_now, true_before = map(unit_to_signed, pictures)
+    return 10 * (estimate(now, before) - estimate(true_now, true_before)).abs().mean()
 
 
 def tlpips(
@@ -102,5 +103,4 @@ def _farneback(before: Tensor, now: Tensor) -> np.ndarray:
 
 
 def _grey(frame: Tensor) -> np.ndarray:
-    rgb = (frame.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor(unit_to_image(frame), cv2.COLOR_RGB2GRAY)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from workbench.errors import InputError, MetricUnavailable
 from workbench.metrics.images import batched
+from workbench.pixels import unit_to_image
 
 MODEL, MODEL_NEG = "vmaf_v0.6.1", "vmaf_v0.6.1neg"
 MINIMUM = 32
@@ -85,8 +86,7 @@ def _pairs(outputs: Iterable[Tensor], references: Iterable[Tensor]) -> Iterator[
 
 def _stacked(output: Tensor, reference: Tensor) -> np.ndarray:
     """(2H, W, 3) uint8, the output above its reference."""
-    checked = batched(output, reference, minimum=MINIMUM, single=True)
-    pair = np.concatenate([p[0].permute(1, 2, 0).cpu().numpy() for p in checked])
+    pair = np.concatenate([unit_to_image(p[0]) for p in batched(output, reference, minimum=MINIMUM, single=True)])
     if pair.shape[0] % 4 or pair.shape[1] % 2:
         raise InputError(f"vmaf takes single pictures (3, H, W) with even sides, got {tuple(output.shape)}.")
-    return np.rint(pair * 255).astype(np.uint8)
+    return pair

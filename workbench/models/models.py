@@ -18,8 +18,6 @@ from workbench.errors import ModelError
 from workbench.flow.warp import CONVENTIONS
 from workbench.models.autoencoder import TemporalAutoencoderTiny
 
-SCALE = 4
-
 
 @dataclass(frozen=True)
 class Properties:

@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.errors import InputError
+from workbench.pixels import FULL_RANGE, image_to_unit, unit_to_signed
 
 MINIMUM = 16  # the temporal modules pool 4x4 on the latent's grid, the UNet halves three times
 MULTIPLE = 4
-FULL_RANGE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
 def to_network_range(image: np.ndarray) -> Tensor:
@@ -24,19 +24,16 @@ def to_network_range(image: np.ndarray) -> Tensor:
         raise InputError(
             f"a frame must be at least {MINIMUM}x{MINIMUM} pixels, got {width}x{height}; enlarge or pad it first."
         )
-    if image.dtype in FULL_RANGE:
-        unit = torch.from_numpy(image.astype(np.float32)) / FULL_RANGE[image.dtype]
-    elif np.issubdtype(image.dtype, np.floating):
+    if np.issubdtype(image.dtype, np.floating):
         if not np.isfinite(image).all():
             raise InputError("a frame holds NaN or infinite values; replace them first.")
         if image.min() < 0 or image.max() > 1:
             raise InputError(
                 f"a float frame must lie in [0, 1], got {image.min():g}..{image.max():g}; divide 8-bit values by 255."
             )
-        unit = torch.from_numpy(image.astype(np.float32))
-    else:
+    elif image.dtype not in FULL_RANGE:
         raise InputError(f"a frame must be uint8, uint16 or float in [0, 1], got dtype {image.dtype}.")
-    return (unit * 2 - 1).permute(2, 0, 1)[None].contiguous()
+    return unit_to_signed(image_to_unit(image))[None]
 
 
 def pad(value: Tensor, multiple: int = MULTIPLE) -> Tensor:

@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from workbench.devices import readable
 from workbench.errors import SettingsError
 from workbench.flow.estimators import raft_estimator, still
-from workbench.models.models import SCALE, Models
+from workbench.models.models import Models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Timer, untimed
 from workbench.pipeline.frames import MULTIPLE
@@ -30,6 +30,7 @@ from workbench.pipeline.motion import UNUSED, choose_flow, correlation_volume, o
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
+from workbench.pixels import SCALE
 
 MAP_FROM = 128 * 2**10  # bytes from which an allocation is returned to the system when it is freed
 SMALL = 5 * 2**20  # what the interpreter, compiled kernels and allocations below that take; chosen by measurement

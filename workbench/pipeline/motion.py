@@ -7,16 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.devices import readable
 from workbench.errors import FlowError
 from workbench.flow.estimators import RAFT_MINIMUM, RAFT_MULTIPLE, Estimator, load_estimator, still
-from workbench.models.models import SCALE, Properties
+from workbench.models.models import Properties
 from workbench.pipeline.frames import MULTIPLE, pad
 from workbench.pipeline.settings import Settings
-from workbench.pipeline.stream import upscale
+from workbench.pixels import SCALE, to_picture, upscale, upscale_flow
 
 UNASKED = 4 * 2**30  # bytes of RAFT's correlation volume that ``auto`` takes at most
 
@@ -112,8 +111,7 @@ def given_motion(source: FlowSource, size: tuple[int, int]) -> Motion:
     height, width = size
 
     def between(current: Tensor, previous: Tensor) -> Tensor:
-        shown = [(frame[0, :, :height, :width] + 1) / 2 for frame in (current, previous)]
-        flow = source(shown[0], shown[1])
+        flow = source(to_picture(current[0], size), to_picture(previous[0], size))
         wanted = (2, height * SCALE, width * SCALE)
         if tuple(flow.shape) != wanted:
             raise FlowError(f"the given flow must have shape {wanted} (output pixels), got {tuple(flow.shape)}.")
@@ -127,7 +125,6 @@ def on_grid(estimate: Estimator, size: str) -> Callable[[Tensor, Tensor], Tensor
         return estimate(upscale(current), upscale(previous)).float()
 
     def at_input(current: Tensor, previous: Tensor) -> Tensor:
-        flow = estimate(current, previous).float()
-        return SCALE * F.interpolate(flow, scale_factor=SCALE, mode="bilinear", align_corners=False)
+        return upscale_flow(estimate(current, previous).float())
 
     return at_output if size == "output" else at_input

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from workbench.devices import release_memory
 from workbench.errors import InputError, NotFinite
-from workbench.models.models import SCALE, Models
+from workbench.models.models import Models
 from workbench.models.save import save_models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Clock
@@ -23,6 +23,7 @@ from workbench.pipeline.frames import draw_noise, pad, to_network_range
 from workbench.pipeline.motion import UNUSED, FlowChoice, FlowSource, Motion, choose_flow, given_motion, load_motion
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
+from workbench.pixels import SCALE, to_picture
 from workbench.trace.tap import Tap, untapped
 from workbench.trace.trace import Trace
 from workbench.types import Frame, Output
@@ -109,7 +110,7 @@ class Pipeline:
             )
             with clock("output"):
                 _check_finite(raw, index, settings)
-                picture = tap("frame", _shown(raw, size)).cpu()
+                picture = tap("frame", to_picture(raw[0], _output(size))).cpu()
         after = State(
             index=index + 1,
             previous_output=raw,
@@ -147,7 +148,8 @@ class Pipeline:
         The model's blend, which is of frames, is left out.
         """
         guidance = stream.Guidance(memory=memory)
-        return _shown(stream.decode(self.models, latent, lr, guidance, sliced=sliced, tap=tap), size)
+        raw = stream.decode(self.models, latent, lr, guidance, sliced=sliced, tap=tap)
+        return to_picture(raw[0], _output(size))
 
     def motion(self, settings: Settings | None = None, size: tuple[int, int] | None = None) -> Motion:
         """The flow these settings lead to for frames of ``size`` (h, w), loaded once; None: of no great size.
@@ -214,7 +216,5 @@ def _check_finite(raw: Tensor, index: int, settings: Settings) -> None:
         )
 
 
-def _shown(raw: Tensor, size: tuple[int, int]) -> Tensor:
-    """(1, 3, H, W) raw, padded -> (3, H, W) in [0, 1] without the padding."""
-    height, width = size
-    return (raw[0, :, : height * SCALE, : width * SCALE] / 2 + 0.5).clamp(0, 1)
+def _output(size: tuple[int, int]) -> tuple[int, int]:
+    return size[0] * SCALE, size[1] * SCALE

@@ -18,11 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.flow.warp import consistency, round_trip, warp
-from workbench.models.models import SCALE, Models
+from workbench.models.models import Models
 from workbench.models.slicing import decode_in_strips, memory_in_strips
 from workbench.pipeline.clock import Timer, untimed
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
+from workbench.pixels import SCALE, downscale, upscale
 from workbench.trace.tap import Tap, untapped
 
 Flow = Callable[[Tensor, Tensor], Tensor]
@@ -222,16 +223,6 @@ def agreement(misfit: Tensor, tolerance: float) -> Tensor:
     noise = misfit.flatten(1).median(1).values.view(-1, 1, 1, 1)
     width = (tolerance + noise).clamp(max=MOST * tolerance)
     return torch.exp(-((misfit / width) ** 2))
-
-
-def upscale(lr: Tensor) -> Tensor:
-    """(B, C, h, w) -> (B, C, 4h, 4w), bicubic; overshoot is kept."""
-    return F.interpolate(lr, scale_factor=SCALE, mode="bicubic", align_corners=False)
-
-
-def downscale(picture: Tensor) -> Tensor:
-    """(B, C, H, W) -> (B, C, H / 4, W / 4), bicubic with antialiasing."""
-    return F.interpolate(picture, scale_factor=1 / SCALE, mode="bicubic", align_corners=False, antialias=True)
 
 
 def _like(value: Tensor, network: torch.nn.Module) -> Tensor:

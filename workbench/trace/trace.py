@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from workbench._version import __version__
 from workbench.devices import peak_memory
 from workbench.errors import TraceError
+from workbench.pixels import to_picture
 from workbench.trace import storage, taps
 from workbench.trace.edits import Edit, EditFunction
 from workbench.trace.frame import FrameTap, ReplayTap
@@ -287,7 +288,7 @@ class Trace:
         value = self[name, frame].float()
         padded = [-(-side // 4) * 4 for side in self.about["size"]]
         height, width = (round(n * s / p) for n, s, p in zip(value.shape[1:], self.about["size"], padded, strict=True))
-        return (value[:, :height, :width] / 2 + 0.5).clamp(0, 1)
+        return to_picture(value, (height, width))
 
     def _known(self, name: str) -> None:
         if name in self._store.values:

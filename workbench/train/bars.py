@@ -25,13 +25,13 @@ from workbench.models.load import load_models
 from workbench.models.models import Models
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
+from workbench.pixels import rounded, signed_to_unit
 from workbench.trace.trace import Trace
 from workbench.train.data import PICTURES
 from workbench.train.evaluate import (
     BORDER,
     Clip,
     bicubic,
-    eight_bit,
     frames_of,
     make_clip,
     measure,
@@ -166,7 +166,7 @@ def run_with_own_features(models: Models, clip: Clip) -> Tensor:
 
     with trace.edit("tpm.*.current", remember), trace.edit("tpm.*.previous", replaced):
         outputs = [output.frame for output in Pipeline(models).stream(frames_of(clip), ON, trace=trace)]
-    return eight_bit(torch.stack(outputs))
+    return rounded(torch.stack(outputs))
 
 
 def stability(models: Models, clip: Clip) -> Iterator[Row]:
@@ -174,7 +174,7 @@ def stability(models: Models, clip: Clip) -> Iterator[Row]:
     order = [*range(len(clip.hr)), *range(len(clip.hr) - 2, 0, -1)]
     order = (order * (STABLE_FRAMES // len(order) + 1))[:STABLE_FRAMES]
     long = make_clip(clip.name, clip.hr[order], motion=[clip.motion[0]] * (STABLE_FRAMES - 1))
-    ours, plain, truth = run(models, long, ON), bicubic(long), (long.hr + 1) / 2
+    ours, plain, truth = run(models, long, ON), bicubic(long), signed_to_unit(long.hr)
     drift = 255 * (ours.mean((2, 3)) - plain.mean((2, 3))).abs().max()
     yield Row(
         f"mean colour against bicubic over {STABLE_FRAMES} frames, levels", clip.name, float(drift), 1.0, at_least=False
@@ -185,7 +185,7 @@ def stability(models: Models, clip: Clip) -> Iterator[Row]:
     )
     for name, hr in contents().items():
         still = make_clip(name, hr, motion=[])
-        result, smooth, true = run(models, still, ON)[-1], bicubic(still)[-1], (hr[-1] + 1) / 2
+        result, smooth, true = run(models, still, ON)[-1], bicubic(still)[-1], signed_to_unit(hr[-1])
         errors = [(p - true)[:, BORDER:-BORDER, BORDER:-BORDER] for p in (result, smooth)]
         worst = [float(255 * error.abs().amax()) for error in errors]
         typical = [float(255 * error.square().mean().sqrt()) for error in errors]
@@ -197,7 +197,7 @@ def saturated(models: Models, side: int = 128) -> Iterator[Row]:
     """Bar 5, to the very edge of the frame, where networks err most: flat frames of the cube's eight corners."""
     for colour in itertools.product((0, 255), repeat=3):
         hr = to_range(np.full((1, side, side, 3), colour, np.uint8)).expand(3, -1, -1, -1)
-        error = 255 * (run(models, make_clip("flat", hr, motion=[]), ON)[-1] - (hr[-1] + 1) / 2).abs()
+        error = 255 * (run(models, make_clip("flat", hr, motion=[]), ON)[-1] - signed_to_unit(hr[-1])).abs()
         yield Row("largest error up to the edge, levels", f"flat {colour}", float(error.max()))
 
 

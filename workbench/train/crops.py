@@ -9,7 +9,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from workbench.models.load import load_models
 from workbench.pipeline.settings import Settings
+from workbench.pixels import signed_to_unit, unit_to_image
 from workbench.train.evaluate import bicubic, measure, open_clips, run
 
 LARGER = 3
@@ -51,7 +51,7 @@ def busiest(picture: Tensor) -> tuple[int, int]:
 
 
 def image(picture: Tensor) -> Image.Image:
-    return Image.fromarray((picture.permute(1, 2, 0) * 255).round().byte().numpy().astype(np.uint8))
+    return Image.fromarray(unit_to_image(picture))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         plain, ours = bicubic(clip), run(models, clip, Settings())
         gained = measure(ours, clip)["psnr"], measure(plain, clip)["psnr"]
         captions = [f"bicubic {gained[1]:.2f} dB", f"ours {gained[0]:.2f} dB", f"{clip.name}: truth"]
-        shown = [plain[-1], ours[-1], (clip.hr[-1] + 1) / 2]
+        shown = [plain[-1], ours[-1], signed_to_unit(clip.hr[-1])]
         side_by_side(shown, captions).save(given.pictures / f"{clip.name}.png", optimize=True)
 
 

@@ -24,8 +24,15 @@ from torch import Tensor
 
 from workbench.errors import TrainingError
 from workbench.flow.estimators import dis
-from workbench.models.models import SCALE
-from workbench.pipeline.stream import downscale
+from workbench.pixels import (
+    SCALE,
+    downscale,
+    image_to_unit,
+    rounded,
+    signed_to_unit,
+    unit_to_signed,
+    upscale_flow,
+)
 from workbench.train.recipe import Material, Stage
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
@@ -138,15 +145,14 @@ def to_lr(hr: Tensor) -> Tensor:
 
 def quantised(picture: Tensor) -> Tensor:
     """[-1, 1] as 8 bit would hold it."""
-    return ((picture + 1) * 127.5).round().clamp(0, 255) / 127.5 - 1
+    return unit_to_signed(rounded(signed_to_unit(picture)))
 
 
 def estimated_flow(lr: Tensor) -> Tensor:
     """(T, 3, h, w) -> (T - 1, 2, H, W), as at inference: DIS between LR frames, enlarged."""
     if len(lr) == 1:
         return torch.zeros(0, 2, *(SCALE * s for s in lr.shape[-2:]))
-    flow = dis(lr[1:], lr[:-1])
-    return SCALE * F.interpolate(flow, scale_factor=SCALE, mode="bilinear", align_corners=False)
+    return upscale_flow(dis(lr[1:], lr[:-1]))
 
 
 def _draw_clip(
@@ -268,7 +274,7 @@ def _crop(frames: np.ndarray, side: int, random: np.random.Generator, smallest: 
     if min(height, width) < (smallest or side):
         raise TrainingError(f"material of {width}x{height} is smaller than a training crop of {side}x{side}.")
     tall, wide = min(side, height), min(side, width)
-    best, most = None, -1.0
+    best, most = frames, -1.0
     for _ in range(3):
         top, left = random.integers(height - tall + 1), random.integers(width - wide + 1)
         crop = frames[:, top : top + tall, left : left + wide]
@@ -276,4 +282,4 @@ def _crop(frames: np.ndarray, side: int, random: np.random.Generator, smallest: 
         detail = float(np.abs(np.diff(green, axis=0)).mean() + np.abs(np.diff(green, axis=1)).mean())
         if detail > most:
             best, most = crop, detail
-    return torch.tensor(best).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return unit_to_signed(image_to_unit(best))

@@ -19,7 +19,8 @@ from workbench.metrics.motion import Correspondence, estimate_motion
 from workbench.models.models import Models
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
-from workbench.pipeline.stream import back_project, upscale
+from workbench.pipeline.stream import back_project
+from workbench.pixels import image_to_unit, rounded, signed_to_unit, unit_to_image, unit_to_signed, upscale
 from workbench.train.data import CLIPS, quantised, to_lr
 
 BORDER = 4
@@ -57,7 +58,7 @@ def read_frames(file: Path, start: int, stop: int) -> Tensor:
 
 def to_range(frames: np.ndarray) -> Tensor:
     """(T, H, W, 3) uint8 -> (T, 3, H, W) in [-1, 1]."""
-    return torch.tensor(np.asarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return unit_to_signed(image_to_unit(np.asarray(frames)))
 
 
 def make_clip(name: str, hr: Tensor, *, motion: list[Correspondence] | None = None, sigma: float = 0) -> Clip:
@@ -66,7 +67,7 @@ def make_clip(name: str, hr: Tensor, *, motion: list[Correspondence] | None = No
     noise = torch.randn(lr.shape, generator=torch.Generator().manual_seed(0))
     noisy = quantised(lr + sigma * 2 / 255 * noise)
     if motion is None:
-        shown = (quantised(lr) + 1) / 2
+        shown = signed_to_unit(quantised(lr))
         motion = [estimate_motion(now, before) for now, before in zip(shown[1:], shown[:-1], strict=True)]
     return Clip(name, hr, noisy, motion)
 
@@ -85,12 +86,12 @@ def pan(name: str, photo: Tensor, frames: int, side: int, *, sigma: float = 0) -
 
 def run(models: Models, clip: Clip, settings: Settings) -> Tensor:
     """The clip through the public pipeline."""
-    return torch.stack([eight_bit(output.frame) for output in Pipeline(models).stream(frames_of(clip), settings)])
+    return torch.stack([rounded(output.frame) for output in Pipeline(models).stream(frames_of(clip), settings)])
 
 
 def frames_of(clip: Clip) -> list[np.ndarray]:
     """The clip's LR frames as the pipeline takes them: (h, w, 3) uint8."""
-    return [((frame + 1) * 127.5).round().byte().permute(1, 2, 0).numpy() for frame in clip.lr]
+    return list(unit_to_image(signed_to_unit(clip.lr)))
 
 
 def bicubic(clip: Clip, projections: int = 0) -> Tensor:
@@ -98,16 +99,12 @@ def bicubic(clip: Clip, projections: int = 0) -> Tensor:
     picture = upscale(clip.lr)
     for _ in range(projections):
         picture = back_project(picture, clip.lr)
-    return eight_bit((picture + 1) / 2)
-
-
-def eight_bit(picture: Tensor) -> Tensor:
-    return (picture.clamp(0, 1) * 255).round() / 255
+    return rounded(signed_to_unit(picture))
 
 
 def measure(pictures: Tensor, clip: Clip) -> dict[str, float]:
     """Means over frames: PSNR of luma (dB), SSIM of luma, HaarPSI, flicker (8-bit levels)."""
-    truth = (clip.hr + 1) / 2
+    truth = signed_to_unit(clip.hr)
     inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
     changes = [
         metrics.flicker(now, before, motion)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from workbench.flow.warp import warp
-from workbench.pipeline.stream import downscale
+from workbench.pixels import downscale
 from workbench.train.recipe import Losses
 
 SEEN = 0.08  # a pixel of the truth counts as seen before where its warped past differs less than this, of 2

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import InputError
+from workbench.pixels import float_to_image
 from workbench.types import Frame
 from workbench.video.source import SourceInfo
 
@@ -51,7 +52,7 @@ def check_floats(image: np.ndarray, name: str) -> None:
         raise InputError(f"{name} holds values from {low:.4g} to {high:.4g}; {_EXPECTED} (divide 8-bit values by 255)")
 
 
-def as_image(value: Any, name: str) -> np.ndarray:
+def checked_image(value: Any, name: str) -> np.ndarray:
     """One frame, checked -> (h, w, 3) uint8 or uint16; floats become uint16, which holds every 8-bit value exactly.
 
     Takes a numpy array (h, w, 3) or a torch tensor (3, h, w). Raises InputError, which names the frame by ``name``.
@@ -64,7 +65,7 @@ def as_image(value: Any, name: str) -> np.ndarray:
     if image.dtype.kind != "f":
         return np.array(image)
     check_floats(image, name)
-    return np.rint(image.astype(np.float64) * 65535).astype(np.uint16)
+    return float_to_image(image.astype(np.float64))
 
 
 class ArraySource:
@@ -90,7 +91,7 @@ class ArraySource:
 
     def read(self, indices: range) -> Iterator[Frame]:
         for place in indices:
-            yield Frame(as_image(self._frames[place], f"frame {place} of the array"), place)
+            yield Frame(checked_image(self._frames[place], f"frame {place} of the array"), place)
 
 
 class StreamSource:
@@ -145,7 +146,7 @@ class StreamSource:
             raise InputError("the iterator holds no frames")
 
     def _image(self, value: Any, place: int) -> np.ndarray:
-        image = as_image(value.image if isinstance(value, Frame) else value, f"frame {place} of the iterable")
+        image = checked_image(value.image if isinstance(value, Frame) else value, f"frame {place} of the iterable")
         height, width = image.shape[:2]
         if self._size is None:
             self._size = (width, height)

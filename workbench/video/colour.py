@@ -12,6 +12,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from workbench.pixels import float_to_image
 from workbench.video.orientation import Orientation, from_display_matrix
 
 # libswscale's flags for exact rounding and interpolated chroma; PyAV names them from version 18 on.
@@ -161,12 +162,12 @@ class Converter:
         if colour.matrix == "grey":
             grey = self._reformat(frame, "gray16le").astype(np.float32)
             grey = grey / top if colour.full_range else (grey / 256 - 16) / 219
-            return _as_uint16(np.repeat(grey[..., None], 3, axis=2)), None
+            return float_to_image(np.repeat(grey[..., None], 3, axis=2)), None
         planes = self._reformat(frame, "yuva444p16le" if colour.alpha else "yuv444p16le")
-        rgb = _as_uint16(_yuv_to_rgb(planes[..., :3].astype(np.float32), top, colour))
+        rgb = float_to_image(_yuv_to_rgb(planes[..., :3].astype(np.float32), top, colour))
         alpha = None
         if colour.alpha:
-            alpha = _as_uint16(planes[..., 3].astype(np.float32) / top)
+            alpha = float_to_image(planes[..., 3].astype(np.float32) / top)
         return rgb, alpha
 
     def _reformat(self, frame: av.VideoFrame, pixel_format: str) -> np.ndarray:
@@ -195,10 +196,6 @@ def _yuv_to_rgb(yuv: np.ndarray, top: int, colour: Colour) -> np.ndarray:
     blue = y + 2 * (1 - kb) * u
     green = (y - kr * red - kb * blue) / (1 - kr - kb)
     return np.stack([red, green, blue], axis=-1)
-
-
-def _as_uint16(image: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(image, 0, 1) * 65535).astype(np.uint16)
 
 
 def on_black(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

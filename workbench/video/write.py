@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
 from av.error import FFmpegError
 
 from workbench.errors import InputError, OutputError
+from workbench.pixels import eight_bit
 from workbench.types import Frame, Output
-from workbench.video.arrays import as_image
+from workbench.video.arrays import checked_image
 from workbench.video.clip import Clip
 from workbench.video.segments import VIDEO_SUFFIXES
 from workbench.video.sinks import PictureSink, Sink, VideoSink
@@ -89,7 +89,7 @@ class ClipWriter:
             raise OutputError(f"{self.path} is closed")
         if isinstance(frame, (Output, Frame)):
             frame = frame.image
-        image = _eight_bit(as_image(frame, f"frame {self.frames_written}"))
+        image = eight_bit(checked_image(frame, f"frame {self.frames_written}"))
         size = (image.shape[1], image.shape[0])
         if self._size not in (None, size):
             raise InputError(f"frame {self.frames_written} is {size[0]}x{size[1]}, the frames before it {self._size}")
@@ -152,12 +152,6 @@ def _make_sink(
 def _check_not_source(path: Path, clip: Clip | None) -> None:
     if clip is not None and clip.path is not None and path.resolve() == clip.path.resolve():
         raise OutputError(f"{path} is the clip that is being read; write to another place")
-
-
-def _eight_bit(image: np.ndarray) -> np.ndarray:
-    if image.dtype == np.uint8:
-        return image
-    return np.rint(image.astype(np.float32) / 257).astype(np.uint8)
 
 
 def _reason(error: Exception) -> str:

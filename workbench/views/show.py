@@ -9,12 +9,13 @@ import numpy as np
 from PIL import Image
 
 from workbench.errors import InputError
+from workbench.pixels import image_to_unit, unit_to_image
 from workbench.types import Frame, Output
 
 
 def show(picture: Any) -> None:
     """Shows an ``Output``, a ``Frame``, a (3, H, W) tensor in [0, 1] or an (H, W, 3) uint8 array."""
-    image = as_image(picture)
+    image = as_pil(picture)
     if "ipykernel" in sys.modules:
         from IPython.display import display
 
@@ -23,17 +24,13 @@ def show(picture: Any) -> None:
         image.show()
 
 
-def as_image(picture: Any) -> Image.Image:
+def as_pil(picture: Any) -> Image.Image:
     """The same as a PIL image, 8 bit."""
     if isinstance(picture, Output | Frame):
         picture = picture.image
     if not isinstance(picture, np.ndarray) and hasattr(picture, "detach"):
-        picture = picture.detach().float().cpu().permute(1, 2, 0).clamp(0, 1).numpy()
+        picture = unit_to_image(picture)
     pixels = np.asarray(picture)
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise InputError(f"a picture must be (H, W, 3), or a (3, H, W) tensor; got shape {pixels.shape}.")
-    if pixels.dtype == np.uint16:
-        pixels = pixels / 65535
-    if np.issubdtype(pixels.dtype, np.floating):
-        pixels = (pixels * 255).round().clip(0, 255).astype(np.uint8)
-    return Image.fromarray(pixels)
+    return Image.fromarray(unit_to_image(image_to_unit(pixels)))

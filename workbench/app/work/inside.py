@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from workbench.app.work.task import Stopped, Task, write_png
 from workbench.app.work.upscale import bicubic
+from workbench.pixels import unit_to_image
 from workbench.trace import Trace
 from workbench.types import Output
 from workbench.video import open_clip
 from workbench.views import plots
 from workbench.views.plots.latent import latent
-from workbench.views.show import as_image
 
 MOST_FRAMES = 8
 BUDGET = 3 * 2**28  # bytes of the trace; beyond it, maps are averaged over 2x2 pixels
@@ -82,7 +82,7 @@ def draw(trace: Trace, out: Output, folder: Path) -> dict[str, str]:
         latent(trace, frame, step).savefig(folder / f"latent-{frame}-{step}.png")
     drawn |= {"x0": "x0-{frame}-{step}.png", "latent": "latent-{frame}-{step}.png"}
     if ("warped", frame) in trace:
-        write_png(folder / f"warped-{frame}.png", np.asarray(as_image(trace.image("warped", frame))))
+        write_png(folder / f"warped-{frame}.png", unit_to_image(trace.image("warped", frame)))
         drawn["warped"] = "warped-{frame}.png"
     for name, plot in PER_FRAME.items():
         if _has(trace, name, frame):
@@ -93,7 +93,7 @@ def draw(trace: Trace, out: Output, folder: Path) -> dict[str, str]:
 
 def _pixels(trace: Trace, frame: int, step: int) -> np.ndarray:
     """(H, W, 3) uint8: the step's x0 as a picture, exact."""
-    return np.asarray(as_image(trace.image("x0", frame, step)))
+    return unit_to_image(trace.image("x0", frame, step))
 
 
 def _has(trace: Trace, name: str, frame: int) -> bool:

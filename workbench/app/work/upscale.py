@@ -12,6 +12,7 @@ import numpy as np
 from workbench.app.work.task import Stopped, Task
 from workbench.comparison.upscalers import Interpolation
 from workbench.pipeline.run import Run, beside, upscale_to_file
+from workbench.pixels import SCALE, to_picture, unit_to_image
 from workbench.types import Frame, Output
 from workbench.video import Clip, ClipWriter, frames_in, open_clip
 from workbench.video.images import IMAGE_SUFFIXES
@@ -93,14 +94,12 @@ class Made:
 def bicubic(image: np.ndarray) -> np.ndarray:
     """(h, w, 3) -> (4h, 4w, 3) uint8."""
     (picture,) = BICUBIC.upscale([Frame(image, 0)])
-    return (picture * 255).round().byte().permute(1, 2, 0).numpy()
+    return unit_to_image(picture)
 
 
 def _input_of(out: Output) -> np.ndarray:
     """(h, w, 3) in [0, 1]: the frame that this output was made of, as the loop keeps it."""
-    height, width = out.state.size
-    unit = out.state.previous_lr[0, :, :height, :width].cpu() / 2 + 0.5
-    return unit.clamp(0, 1).permute(1, 2, 0).numpy()
+    return to_picture(out.state.previous_lr[0], out.state.size).permute(1, 2, 0).cpu().numpy()
 
 
 def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:
@@ -117,7 +116,12 @@ def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:
     about = _complete(task, sidecar, made.seconds)
     files = {label: name for label, name in names.items() if (task.public / name).exists()}
     said = {name: about[name] for name in ("frames", "finished", "seconds_per_frame", "stages", "notes")}
-    said |= {"width": 4 * clip.width, "height": 4 * clip.height, "fps": clip.fps, "flow": about["in_use"].get("flow")}
+    said |= {
+        "width": SCALE * clip.width,
+        "height": SCALE * clip.height,
+        "fps": clip.fps,
+        "flow": about["in_use"].get("flow"),
+    }
     said["audio"] = None if clip.audio is None else str(clip.audio)
     task.say(done=about["frames"], seconds_left=0.0, message="", files=files | {"sidecar": sidecar.name}, result=said)
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from skimage.color import lab2rgb
 from torch import Tensor
 
+from workbench.pixels import signed_to_unit, upscale
 from workbench.trace.trace import Trace
 from workbench.views.plots.style import (
     ERRORS,
@@ -72,8 +73,7 @@ def _under_arrows(trace: Trace, frame: int, height: int, width: int) -> Tensor:
     """(3, H, W) in [0, 1]: the output, or the low-resolution frame at its size."""
     if ("frame", frame) in trace:
         return trace["frame", frame].float()
-    lr = (trace["lr", frame].float() + 1) / 2
-    return torch.nn.functional.interpolate(lr[None], size=(height, width), mode="bicubic")[0]
+    return upscale(signed_to_unit(trace["lr", frame].float())[None])[0, :, :height, :width]
 
 
 def _warping_error(figure: Figure, axes: Axes, trace: Trace, frame: int) -> None:

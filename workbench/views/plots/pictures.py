@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from workbench.errors import InputError
+from workbench.pixels import to_picture, upscale
 from workbench.trace.trace import Trace
 from workbench.types import Output
 from workbench.views.plots.style import (
@@ -98,12 +99,11 @@ def _inputs(run: Run) -> dict[int, Tensor]:
         inputs = {k: run.image("lr", k) for k in run.frames("lr")}
     else:
         inputs = {out.index: _input_of(out) for out in run}
-    return {k: F.interpolate(lr[None], scale_factor=4, mode="bicubic")[0].clamp(0, 1) for k, lr in inputs.items()}
+    return {k: upscale(lr[None])[0].clamp(0, 1) for k, lr in inputs.items()}
 
 
 def _input_of(out: Output) -> Tensor:
-    height, width = out.state.size
-    return (out.state.previous_lr[0, :, :height, :width].cpu() + 1) / 2
+    return to_picture(out.state.previous_lr[0], out.state.size).cpu()
 
 
 def _chosen(held: dict[int, Tensor], wanted: Sequence[int] | None) -> list[int]:

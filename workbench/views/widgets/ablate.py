@@ -18,7 +18,7 @@ from workbench.metrics import METRICS
 from workbench.pipeline.settings import Settings
 from workbench.video import Clip, open_clip
 from workbench.views.plots.style import ERRORS
-from workbench.views.show import as_image
+from workbench.views.show import as_pil
 from workbench.views.widgets.form import SettingsForm
 from workbench.views.widgets.latest import Latest
 from workbench.views.widgets.render import colour_scale, difference_png, png
@@ -133,8 +133,8 @@ class Ablation(VBox):
         k = self.frame.value
         base, changed = self.results[self.base], self.results[self.shown]
         before, after = _picture(base, k), _picture(changed, k)
-        self.pictures[0].put(png(as_image(before)), "base")
-        self.pictures[1].put(png(as_image(after)), html.escape(_words(self.shown, self.base)))
+        self.pictures[0].put(png(as_pil(before)), "base")
+        self.pictures[1].put(png(as_pil(after)), html.escape(_words(self.shown, self.base)))
         bar = colour_scale(ERRORS, "0", f"{self._most:.3g}")
         self.pictures[2].put(difference_png(before, after, self._most), f"|difference| {bar} of 255 levels")
         self.table.value = _table(base, changed)

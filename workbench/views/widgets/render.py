@@ -18,7 +18,7 @@ from workbench.trace.taps import row_of
 from workbench.trace.trace import Trace
 from workbench.views.plots.motion import flow_colours
 from workbench.views.plots.style import DIVERGING, ERRORS, SEQUENTIAL, strength
-from workbench.views.show import as_image
+from workbench.views.show import as_pil
 
 SMALLEST = 480  # pixels: smaller maps are enlarged by whole factors, so that their cells can be seen
 DECODED = ("x0", "latent")
@@ -67,7 +67,7 @@ class View:
         stepped = f", {step}" if self._stepped(frame) else ""
         if self.kind == "picture":
             code = f'trace.image("{self.name}", {frame}{stepped})'
-            return Shown(png(as_image(self._picture(frame, step))), "", code)
+            return Shown(png(as_pil(self._picture(frame, step))), "", code)
         value = self._value(frame, step)
         code = f'trace["{self.name}", {frame}]' + (f"[{step}]" if stepped else "")
         if self.kind == "flow":
