@@ -104,7 +104,7 @@ UNUSABLE = {
 def test_all_metrics_refuse_alike_what_they_cannot_judge(name, case) -> None:
     bad, said = UNUSABLE[case]
     metric = metrics.METRICS[name]
-    known = {argument: GOOD for argument in ("output", "reference", "previous", "previous_reference")}
+    known = dict.fromkeys(("output", "reference", "previous", "previous_reference"), GOOD)
     known |= {"motion": metrics.Correspondence.given(torch.zeros(2, 176, 176)), "output": bad}
     known |= {"outputs": [bad], "references": [GOOD]}
     if metric.arguments == ("output",) and case == "another size":
@@ -116,7 +116,7 @@ def test_all_metrics_refuse_alike_what_they_cannot_judge(name, case) -> None:
 @pytest.mark.parametrize("name", [name for name, metric in metrics.METRICS.items() if metric.scope != "frame"])
 def test_metrics_of_moving_pictures_refuse_batches(name) -> None:
     batch = GOOD[None]
-    known = {argument: batch for argument in ("output", "reference", "previous", "previous_reference")}
+    known = dict.fromkeys(("output", "reference", "previous", "previous_reference"), batch)
     known |= {"motion": metrics.Correspondence.given(torch.zeros(2, 176, 176))}
     with pytest.raises(InputError, match=r"shape \(3, H, W\), got"):
         metrics.METRICS[name](**known, outputs=[batch], references=[batch])

@@ -15,7 +15,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from workbench._version import __version__
+from workbench._version import __version__ as __version__
 
 _HOMES = {
     "Clip": "workbench.video",

@@ -1,6 +1,6 @@
 """What happens to pictures before they are upscaled: made smaller, blurred, noisy, compressed.
 
-``resize``: high resolution -> a quarter of it, and lazily for a clip. ``codecs``: frames through a video codec and back.
+``resize``: high resolution -> a quarter of it, and lazily for a clip. ``codecs``: frames through a codec and back.
 ``damage``: blur, sensor noise and JPEG.
 """
 

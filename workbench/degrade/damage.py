@@ -37,7 +37,9 @@ def jpeg(frames: np.ndarray, quality: int) -> np.ndarray:
     shown = []
     for frame in frames:
         _, data = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        shown.append(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        assert decoded is not None  # OpenCV reads what it wrote
+        shown.append(decoded[..., ::-1])
     return np.stack(shown)
 
 

@@ -211,8 +211,8 @@ def _check_finite(raw: Tensor, index: int, settings: Settings) -> None:
     if not raw.isfinite().all():
         changed = ", ".join(f"{name}={mine}" for name, (mine, _) in settings.diff(Settings()).items())
         raise NotFinite(
-            f"frame {index} came out with NaN or infinite values on {raw.device.type} ({changed or 'default settings'});"
-            f" the run ends here. Try dtype fp32, other settings, or another device; a damaged model does it, too."
+            f"frame {index} came out with NaN or infinite values on {raw.device.type} "
+            f"({changed or 'default settings'}); the run ends here. Try dtype fp32, other settings, or another device; a damaged model does it, too."
         )
 
 

@@ -37,14 +37,14 @@ _KR_KB = {
     "bt2020": (0.2627, 0.0593),
 }
 # AVColorPrimaries and AVColorTransferCharacteristic (ITU-T H.273) by libav's names
-_PRIMARIES = dict(
+_PRIMARIES: dict[int, str] = dict(
     zip(
         (1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22),
         "bt709 bt470m bt470bg smpte170m smpte240m film bt2020 smpte428 smpte431 smpte432 ebu3213".split(),
         strict=True,
     )
 )
-_TRANSFERS = dict(
+_TRANSFERS: dict[int, str] = dict(
     zip(
         (1, 4, 5, 6, 7, 8, 11, 13, 14, 15, 16, 17, 18),
         "bt709 gamma22 gamma28 smpte170m smpte240m linear iec61966-2-4 iec61966-2-1 "
