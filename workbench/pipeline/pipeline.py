@@ -212,7 +212,8 @@ def _check_finite(raw: Tensor, index: int, settings: Settings) -> None:
         changed = ", ".join(f"{name}={mine}" for name, (mine, _) in settings.diff(Settings()).items())
         raise NotFinite(
             f"frame {index} came out with NaN or infinite values on {raw.device.type} "
-            f"({changed or 'default settings'}); the run ends here. Try dtype fp32, other settings, or another device; a damaged model does it, too."
+            f"({changed or 'default settings'}); the run ends here. "
+            f"Try dtype fp32, other settings, or another device; a damaged model does it, too."
         )
 
 
