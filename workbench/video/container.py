@@ -16,7 +16,7 @@ from av.stream import Disposition
 from workbench.errors import InputError
 
 # Only containers that hold their own media: a playlist or script format could name other files or addresses.
-_CONTAINERS = (
+CONTAINERS = (
     "mov,mp4,matroska,webm,avi,gif,apng,mpegts,mpeg,mpegvideo,flv,asf,ogg,ivf,mxf,nut,h264,hevc,m4v,mjpeg,obu,av1,"
     "yuv4mpegpipe,dv,rm,wtv,mp3,wav,flac,aac,aiff,ac3"
 )
@@ -30,7 +30,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         raise InputError(f"{path} does not exist")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); expected a video or an image")
-    options = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
     try:
         container = av.open(str(path.resolve()), container_options=options, metadata_errors="replace")
     except (FFmpegError, OSError) as error:

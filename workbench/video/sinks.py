@@ -13,8 +13,8 @@ from PIL import Image
 from workbench.errors import OutputError, SettingsError
 from workbench.video.clip import Clip
 from workbench.video.clock import Clock
-from workbench.video.encode import PartEncoder
-from workbench.video.join import check_joinable, join
+from workbench.video.encode import HDR, PartEncoder, choose_coding, with_bits
+from workbench.video.join import Job, check_joinable, join
 from workbench.video.segments import (
     PICTURE_NAME,
     Segment,
@@ -25,6 +25,7 @@ from workbench.video.segments import (
     parts_of,
     picture_path,
 )
+from workbench.video.tracks import read_carried
 
 
 class Sink(Protocol):
@@ -48,9 +49,10 @@ class PictureSink:
         self._path = path
         self.files = [path]
         self.count = resume_at or 0
-        self.notes: list[str] = []
-        if clip is not None and clip.audio is not None:
-            self.notes.append("PNG files hold no sound")
+        self.notes = list(read_carried(None if clip is None else clip.path, ".png").lost)
+        self._pixel_aspect = Fraction(1) if clip is None else clip.info.pixel_aspect
+        if clip is not None:
+            _check_depth(clip, path, self.notes)
         _check_resume(path, resume_at)
         fresh = not overwrite and resume_at is None
         if self._single:
@@ -74,7 +76,8 @@ class PictureSink:
         target = self._path if self._single else picture_path(self._path, self.count)
         unfinished = target.with_name(target.name + ".unfinished")
         try:
-            Image.fromarray(image).save(unfinished, format="PNG", compress_level=3)
+            picture = Image.fromarray(with_bits(image, 8))
+            picture.save(unfinished, format="PNG", compress_level=3, **_density(self._pixel_aspect))
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -100,13 +103,14 @@ class VideoSink:
         if not 0 <= crf <= 51:
             raise SettingsError(f"crf must be 0 to 51, not {crf}")
         self.notes: list[str] = []
-        self._output, self._crf = path, crf
+        self._output = path
         self._pixel_aspect = Fraction(1) if clip is None else clip.info.pixel_aspect
-        self._lossless = path.suffix.lower() == ".mkv"
-        if self._lossless and self._pixel_aspect != 1:
-            # The parts' container drops it, and FFV1, unlike H.264, has no place for it in the stream.
-            self.notes.append(f"pixels are not square ({self._pixel_aspect}): the .mkv does not say so")
+        self._coding = choose_coding(path.suffix.lower(), None if clip is None else clip.info, crf)
+        if clip is not None:
+            _check_depth(clip, path, self.notes, self._coding.bits)
         self._clock = Clock(clip, rate, self.notes)
+        self._carried = read_carried(None if clip is None else clip.path, path.suffix.lower())
+        self.notes += self._carried.lost
         self._encoder: PartEncoder | None = None
         self._start = resume_at or 0
         self._new = self._good_bytes = 0
@@ -166,14 +170,15 @@ class VideoSink:
         encoder = PartEncoder(
             self._part,
             (width, height),
-            lossless=self._lossless,
-            crf=self._crf,
+            coding=self._coding,
             rate=self._clock.rate,
             time_base=self._clock.time_base,
             pixel_aspect=self._pixel_aspect,
         )
         if encoder.padded:
-            self.notes.append(f"H.264 needs even sizes: {width}x{height} got its last column or row twice")
+            self.notes.append(
+                f"{self._output.suffix} needs even sizes: {width}x{height} shows its last column or row twice"
+            )
         return encoder
 
     def finish(self) -> None:
@@ -187,8 +192,8 @@ class VideoSink:
         if not self.count:
             return
         if not self._is_complete():
-            duration, sound = self._clock.duration(self.count - 1), self._clock.sound(self.count)
-            self.notes += join(self._output, self._segments(), last_duration=duration, sound=sound)
+            job = Job(self._output, self._segments(), self._clock, self._coding, self._carried, self._pixel_aspect)
+            self.notes += join(job)
         for _, part in parts_of(self._output):
             part.unlink()
         self._finished = True
@@ -198,6 +203,26 @@ class VideoSink:
         if self._new or not self._output.exists():
             return False
         return self._segments() == [Segment(self._output, 0, count_frames(self._output))]
+
+
+def _check_depth(clip: Clip, path: Path, notes: list[str], bits: int = 8) -> None:
+    """What 8 bits cannot hold is an error for PQ and HLG, which would show bands, and else a note."""
+    if clip.info.bits <= bits:
+        return
+    if clip.info.transfer in HDR:
+        raise OutputError(
+            f"{path}: PQ and HLG need 10 bits; write .mp4 or .mkv, or open the clip with colours='bt709' (tone-mapped)"
+        )
+    notes.append(f"frames of {clip.info.bits} bits are written with {bits}")
+
+
+def _density(pixel_aspect: Fraction) -> dict[str, tuple[float, float]]:
+    """Pillow's option for the pHYs chunk: wide pixels are fewer to the metre across than down (about 72 an inch)."""
+    if pixel_aspect == 1:
+        return {}
+    scale = max(1, round(2835 / max(pixel_aspect.as_integer_ratio())))
+    across, down = pixel_aspect.denominator * scale, pixel_aspect.numerator * scale
+    return {"dpi": (across * 0.0254, down * 0.0254)}
 
 
 def _exists(path: Path, what: str = "") -> OutputError:

@@ -11,7 +11,6 @@ from typing import Any
 from av.error import FFmpegError
 
 from workbench.errors import InputError, OutputError
-from workbench.pixels import eight_bit
 from workbench.types import Frame, Output
 from workbench.video.arrays import checked_image
 from workbench.video.clip import Clip
@@ -21,7 +20,8 @@ from workbench.video.source import as_rate
 
 
 class ClipWriter:
-    """Write frames to ``.mp4`` (H.264), ``.mkv`` (FFV1, lossless), a folder of PNG frames, or one ``.png``.
+    """Write frames to ``.mp4`` (H.264, for PQ and HLG 10-bit HEVC), ``.mkv`` (FFV1, lossless), a folder of PNG frames,
+    or one ``.png``.
 
     ::
 
@@ -30,8 +30,9 @@ class ClipWriter:
                 writer.write(output)
         print(writer)                     # 24 frames in out.mp4
 
-    ``clip``: what the frames are made from; it gives the time stamps (variable ones too), the sound, which is cut to
-    the clip's time, and the pixel aspect. ``fps``: an even frame rate instead of the clip's time stamps, without sound.
+    ``clip``: what the frames are made from; it gives the time stamps (variable ones too), the pixel aspect, and all
+    that its file carries: sound, subtitles and chapters, cut to the clip's time, attachments, cover and tags. ``notes``
+    say what an output has no place for. ``fps``: an even frame rate instead of the clip's time stamps, without sound.
     ``crf``: H.264 quality, 0 (largest) to 51. ``overwrite``: replace what is there (a video only once the new one is
     complete). ``resume_at``: keep exactly this many frames of what is there, and go on after them; pass the same whole
     ``clip``. ``frames_in(path)`` tells how many there are.
@@ -89,7 +90,7 @@ class ClipWriter:
             raise OutputError(f"{self.path} is closed")
         if isinstance(frame, (Output, Frame)):
             frame = frame.image
-        image = eight_bit(checked_image(frame, f"frame {self.frames_written}"))
+        image = checked_image(frame, f"frame {self.frames_written}")
         size = (image.shape[1], image.shape[0])
         if self._size not in (None, size):
             raise InputError(f"frame {self.frames_written} is {size[0]}x{size[1]}, the frames before it {self._size}")
