@@ -144,7 +144,7 @@ def _bytes_of(path: Path, index: int) -> bytes:
 def _sound(stream: Any, suffix: str) -> tuple[Way, ...]:
     codec = _codec(stream)
     if suffix == ".mkv":
-        return (COPY, Way("encoded as FLAC (Matroska does not take it)", ("-c:{n}", "flac", "-filter:{n}", _KEEP_TIME)))
+        return (COPY, Way("encoded as FLAC, since .mkv files do not take it as it is", ("-c:{n}", "flac", "-filter:{n}", _KEEP_TIME)))
     if suffix != ".mp4":
         return ()
     if not codec:
@@ -152,7 +152,7 @@ def _sound(stream: Any, suffix: str) -> tuple[Way, ...]:
     channels = stream.codec_context.layout.nb_channels
     # MPEG-4 names mono, stereo, 5.1 and 7.1 in a way that all players know.
     fits, layout = {1: (1, "mono"), 2: (2, "stereo"), 8: (8, "7.1")}.get(channels, (6, "5.1"))
-    words = f"encoded as AAC ({codec} is not for .mp4)"
+    words = f"encoded as AAC, since .mp4 files hold no {codec}"
     if channels not in (1, 2, 6, 8):
         words += f", {channels} channels brought to {layout}"
     filters = f"{_KEEP_TIME},aformat=channel_layouts={layout}"
