@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -77,7 +78,7 @@ class PartEncoder:
         self._time_base = time_base
         self._reformatter = VideoReformatter()
         self._container: OutputContainer = av.open(str(path), "w", format="nut", options={"flush_packets": "1"})
-        self._stream = self._container.add_stream(coding.codec, rate=rate, options=coding.options | coding.colours)
+        self._stream: Any = self._container.add_stream(coding.codec, rate=rate, options=coding.options | coding.colours)
         context = self._stream.codec_context
         width, height = size
         # 4:2:0 halves the colour planes, so odd sizes get their last column or row twice.

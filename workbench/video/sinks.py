@@ -32,6 +32,7 @@ class Sink(Protocol):
     """Where frames go. ``append`` and ``finish`` raise OSError or FFmpegError; ``finish`` is called once."""
 
     notes: list[str]
+    bits: int  # of a sample
 
     @property
     def count(self) -> int: ...
@@ -43,6 +44,8 @@ class Sink(Protocol):
 
 class PictureSink:
     """PNG files 000000.png, 000001.png, ... in a folder, or one file that is named itself."""
+
+    bits = 8
 
     def __init__(self, path: Path, clip: Clip | None, *, overwrite: bool, resume_at: int | None) -> None:
         self._single = path.suffix.lower() == ".png" and not path.is_dir()
@@ -106,8 +109,9 @@ class VideoSink:
         self._output = path
         self._pixel_aspect = Fraction(1) if clip is None else clip.info.pixel_aspect
         self._coding = choose_coding(path.suffix.lower(), None if clip is None else clip.info, crf)
+        self.bits = self._coding.bits
         if clip is not None:
-            _check_depth(clip, path, self.notes, self._coding.bits)
+            _check_depth(clip, path, self.notes, self.bits)
         self._clock = Clock(clip, rate, self.notes)
         self._carried = read_carried(None if clip is None else clip.path, path.suffix.lower())
         self.notes += self._carried.lost

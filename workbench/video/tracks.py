@@ -144,7 +144,13 @@ def _bytes_of(path: Path, index: int) -> bytes:
 def _sound(stream: Any, suffix: str) -> tuple[Way, ...]:
     codec = _codec(stream)
     if suffix == ".mkv":
-        return (COPY, Way("encoded as FLAC, since .mkv files do not take it as it is", ("-c:{n}", "flac", "-filter:{n}", _KEEP_TIME)))
+        return (
+            COPY,
+            Way(
+                "encoded as FLAC, since .mkv files do not take it as it is",
+                ("-c:{n}", "flac", "-filter:{n}", _KEEP_TIME),
+            ),
+        )
     if suffix != ".mp4":
         return ()
     if not codec:

@@ -88,7 +88,9 @@ class ClipWriter:
         """
         if self._closed:
             raise OutputError(f"{self.path} is closed")
-        if isinstance(frame, (Output, Frame)):
+        if isinstance(frame, Output) and self._sink.bits > 8:
+            frame = frame.frame
+        elif isinstance(frame, (Output, Frame)):
             frame = frame.image
         image = checked_image(frame, f"frame {self.frames_written}")
         size = (image.shape[1], image.shape[0])
