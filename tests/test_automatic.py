@@ -12,6 +12,7 @@ from tests.tiny import tiny_models
 from workbench.cli.main import main
 from workbench.errors import FlowError
 from workbench.flow.estimators import still
+from workbench.models.models import Models
 from workbench.pipeline.automatic import choose_slicing
 from workbench.pipeline.memory import estimate_memory
 from workbench.pipeline.motion import UNASKED, choose_flow, correlation_volume
@@ -131,14 +132,23 @@ def test_a_run_goes_on_as_it_was_begun(files, monkeypatch) -> None:
 
 
 def test_attention_slicing_warns_on_mps(monkeypatch) -> None:
-    pipe = Pipeline(tiny_models())
+    models = tiny_models()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        pipe._slice_attention(True)
-    pipe._slice_attention(False)
-    monkeypatch.setattr(Pipeline, "device", torch.device("mps"))
+        models.slice_attention(True)
+    models.slice_attention(False)
+    monkeypatch.setattr(Models, "device", torch.device("mps"))
     with pytest.warns(UserWarning, match="NaN on MPS"):
-        pipe._slice_attention(True)
+        models.slice_attention(True)
+
+
+def test_two_pipelines_over_the_same_networks_agree_on_attention_slicing(moving_frames) -> None:
+    models = tiny_models()
+    first, second = Pipeline(models), Pipeline(models.but(blend=0.0))
+    for pipe, on in ((first, True), (second, False), (first, True), (second, True), (first, False)):
+        list(pipe.stream(moving_frames[:1], Settings(steps=1, attention_slicing=on)))
+        processors = {type(p).__name__ for p in models.unet.attn_processors.values()}
+        assert (processors == {"SlicedAttnProcessor"}) == on
 
 
 def test_a_given_flow_has_no_limit(raft_pipe, moving_frames) -> None:

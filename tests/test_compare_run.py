@@ -20,7 +20,7 @@ from torch import Tensor
 import workbench as wb
 from workbench import metrics
 from workbench.comparison import Comparison, ImageModel, Interpolation, Recorded, compare, upscaler
-from workbench.comparison.comparison import significant
+from workbench.comparison.numbers import significant
 from workbench.comparison.statistics import confidence
 from workbench.comparison.store import decode, encode
 from workbench.errors import FlowError, InputError, ModelError, SettingsError
@@ -197,6 +197,18 @@ def test_what_cannot_be_compared_is_refused_before_the_first_frame(tiny_pipe, mo
         compare(None, moving_frames, QUICK)
     with pytest.raises(InputError, match="reference ends after 2 frames"):
         compare(None, moving_frames, reference=truth[:2])
+
+
+def test_a_column_may_have_any_name(moving_frames, truth, tmp_path) -> None:
+    darker = [frame // 2 for frame in truth]
+
+    def values(*names: str) -> list[dict[str, list[float | None]]]:
+        columns = [Recorded(pictures, name) for pictures, name in zip((truth, darker), names, strict=True)]
+        result = compare(None, moving_frames, reference=truth, metrics=("psnr", "flicker"), against=columns)
+        result.report(tmp_path / "report.html")
+        return list(result.values.values())
+
+    assert values("reference", "lr") == values("a", "b")
 
 
 def test_names_tell_what_varies(tiny_pipe, moving_frames) -> None:

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from workbench.pipeline.output import Output
 from workbench.pipeline.run import upscale_to_file
 from workbench.pipeline.settings import Settings
-from workbench.types import Output
 from workbench.video import open_clip
 
 

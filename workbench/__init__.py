@@ -21,7 +21,7 @@ _HOMES = {
     "Clip": "workbench.video",
     "ClipWriter": "workbench.video",
     "Frame": "workbench.types",
-    "Output": "workbench.types",
+    "Output": "workbench.pipeline.output",
     "Pipeline": "workbench.pipeline.pipeline",
     "Settings": "workbench.pipeline.settings",
     "State": "workbench.pipeline.state",
@@ -43,11 +43,12 @@ if TYPE_CHECKING:
     from workbench.comparison import compare
     from workbench.errors import WorkbenchError
     from workbench.pipeline.load import load_pipeline
+    from workbench.pipeline.output import Output
     from workbench.pipeline.pipeline import Pipeline
     from workbench.pipeline.settings import Settings
     from workbench.pipeline.state import State
     from workbench.trace import Trace
-    from workbench.types import Frame, Output
+    from workbench.types import Frame
     from workbench.video import Clip, ClipWriter, open_clip
     from workbench.views import plots
     from workbench.views.show import show

@@ -1,33 +1,25 @@
-"""Values that pass between the rooms: a decoded frame in, an upscaled frame out."""
+"""A frame of a clip: the value that passes from the video room to all others."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-
-from workbench.pixels import unit_to_image
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from workbench.pipeline.state import State
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One low-resolution frame of a clip.
-
-    ``image``: (h, w, 3) RGB, full range, uint8 or uint16 (sources deeper than 8 bit). ``index`` counts within the
-    clip it was taken from; ``time`` and ``duration`` are seconds on the source's clock, None where there is no clock.
-    ``numpy.asarray(frame)`` is the image.
-    """
+    """One low-resolution frame of a clip. ``numpy.asarray(frame)`` is its image."""
 
     image: np.ndarray
+    """(h, w, 3) RGB, full range, uint8, or uint16 where the source is deeper than 8 bit"""
     index: int
+    """place within the clip it was taken from"""
     time: float | None = None
+    """seconds on the source's clock; None where there is no clock"""
     duration: float | None = None
+    """seconds that it is shown; None where there is no clock"""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False and dtype is not None and dtype != self.image.dtype:
@@ -38,31 +30,3 @@ class Frame:
         h, w = self.image.shape[:2]
         at = "" if self.time is None else f", t={self.time:.3f}s"
         return f"Frame({self.index}, {w}x{h}, {self.image.dtype}{at})"
-
-
-@dataclass(frozen=True)
-class Output:
-    """One upscaled frame.
-
-    ``frame``: (3, H, W) float32 in [0, 1] on the CPU. ``index``: frames since the stream began. ``state``: what the
-    next frame needs; pass it to ``stream(..., state=)`` to go on from here. ``seconds``: wall time by stage.
-    ``metadata``: what was in use (flow estimator, any substitution, edits). ``time`` and ``duration``: the source
-    frame's, in seconds, where it had them.
-    """
-
-    frame: Tensor
-    index: int
-    state: State
-    seconds: dict[str, float] = field(default_factory=dict)
-    metadata: dict[str, Any] = field(default_factory=dict)
-    time: float | None = None
-    duration: float | None = None
-
-    @property
-    def image(self) -> np.ndarray:
-        """(H, W, 3) uint8, rounded half to even as the published post-processing does."""
-        return unit_to_image(self.frame)
-
-    def __repr__(self) -> str:
-        _, height, width = self.frame.shape
-        return f"Output({self.index}, {width}x{height}, {sum(self.seconds.values()):.2f}s)"

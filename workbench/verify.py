@@ -20,10 +20,10 @@ from torch import Tensor
 
 from workbench.errors import InputError
 from workbench.pipeline.load import load_pipeline
+from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.trace import Trace
-from workbench.types import Output
 
 TOLERANCE = 5e-5  # of latents and decoded frames: four times the noise between library versions and thread counts
 SHARE = 1e-3  # of the bytes that may be off by one

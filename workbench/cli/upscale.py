@@ -13,10 +13,10 @@ from workbench.errors import InputError
 from workbench.pixels import SCALE
 
 if TYPE_CHECKING:
+    from workbench.pipeline.output import Output
     from workbench.pipeline.pipeline import Pipeline
     from workbench.pipeline.run import Run
     from workbench.pipeline.settings import Settings
-    from workbench.types import Output
     from workbench.video import Clip
 
 EXAMPLES = """\

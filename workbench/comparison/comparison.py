@@ -1,4 +1,4 @@
-"""The result of a comparison: values of every frame, and what they amount to."""
+"""The result of a comparison: its numbers, its pictures, and their ways into files and back."""
 
 from __future__ import annotations
 
@@ -13,43 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from workbench.comparison.statistics import confidence
+from workbench.comparison.numbers import Numbers
+from workbench.comparison.report import write_report
 from workbench.comparison.store import Store, decode, encode
 from workbench.errors import InputError
-from workbench.metrics import METRICS
 
 FORMAT = "stream-diffvsr-comparison/1"
 
 
 @dataclass(frozen=True)
-class Summary:
-    """One metric of one column. ``mean`` over frames; ``difference`` to the first column over the same frames, with its
-    95 % interval ``low``..``high`` (all nan for the first column itself)."""
+class Comparison(Numbers):
+    """Numbers with the pictures that they were measured on."""
 
-    mean: float
-    difference: float
-    low: float
-    high: float
-
-    @property
-    def certain(self) -> bool:
-        """Whether the interval leaves out zero."""
-        return self.low > 0 or self.high < 0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """``values[column][metric]`` and ``seconds[column]``: one number a frame; metrics of frame pairs begin with None,
-    and seconds are nan for a recording, whose maker's time is not known.
-
-    ``about``: columns with their settings, metrics, clip, versions, machine. ``folder``: where the pictures lie, None
-    when only numbers were kept.
-    """
-
-    values: dict[str, dict[str, list[float | None]]]
-    seconds: dict[str, list[float]]
-    about: dict[str, Any]
     folder: Path | None = None
+    """where the pictures lie; None when only numbers were kept"""
     _temporary: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -70,69 +47,6 @@ class Comparison:
         comparison = cls(values, seconds, about, store.folder, temporary)
         comparison.to_json(store.folder / "comparison.json")
         return comparison
-
-    @property
-    def columns(self) -> list[str]:
-        return list(self.values)
-
-    @property
-    def metrics(self) -> list[str]:
-        return list(self.about["metrics"])
-
-    @property
-    def frames(self) -> int:
-        return len(self.seconds[self.columns[0]])
-
-    def summary(self, column: str, metric: str) -> Summary:
-        """Mean, and difference to the first column with its confidence."""
-        mine, first = self._present(column, metric), self._present(self.columns[0], metric)
-        mean = float(np.mean(mine)) if mine else float("nan")
-        if column == self.columns[0]:
-            return Summary(mean, *[float("nan")] * 3)
-        finite = bool(mine) and np.isfinite([*mine, *first]).all()
-        difference = float(np.mean(np.subtract(mine, first))) if finite else float("nan")
-        return Summary(mean, difference, *confidence(mine, first))
-
-    def _present(self, column: str, metric: str) -> list[float]:
-        """Without the first frame, where a metric of pairs has none."""
-        return [value for value in self.values[column][metric] if value is not None]
-
-    def best(self, metric: str) -> list[str]:
-        """The columns with the best mean."""
-        means = {column: self.summary(column, metric).mean for column in self.columns}
-        known = [mean for mean in means.values() if not np.isnan(mean)]
-        if not known:
-            return []
-        top = (max if METRICS[metric].higher_is_better else min)(known)
-        return [column for column, mean in means.items() if mean == top]
-
-    def seconds_per_frame(self, column: str) -> float:
-        """The median: the first frame, which does less and warms up, does not count for it."""
-        return float(np.median(self.seconds[column][1:] or self.seconds[column]))
-
-    def time(self, column: str) -> str:
-        """``seconds_per_frame`` in three figures, or a dash where it is not known."""
-        seconds = self.seconds_per_frame(column)
-        return "–" if np.isnan(seconds) else f"{seconds:.3g}"
-
-    def rows(self) -> list[list[str]]:
-        """The table as text: a heading, then one row a column."""
-        titles = [f"{METRICS[m].label}{' ↑' if METRICS[m].higher_is_better else ' ↓'}" for m in self.metrics]
-        rows = [["", "s/frame", *titles]]
-        for column in self.columns:
-            cells = [self._cell(column, metric) for metric in self.metrics]
-            rows.append([column, self.time(column), *cells])
-        return rows
-
-    def _cell(self, column: str, metric: str) -> str:
-        summary = self.summary(column, metric)
-        if np.isnan(summary.difference):
-            return significant(summary.mean)
-        return f"{significant(summary.mean)} ({significant(summary.difference, sign=True)}{'*' * summary.certain})"
-
-    def __str__(self) -> str:
-        note = f"{self.frames} frames of {self.about['clip']['name']}. In brackets: difference to the first row; "
-        return f"{aligned(self.rows())}\n{note}* where its 95 % interval leaves out 0."
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """All numbers as JSON text, also written to ``path``; infinite values as words."""
@@ -184,34 +98,10 @@ class Comparison:
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """One self-contained HTML page: pictures, moving divider, curves, table, settings, versions, machine."""
-        from workbench.comparison.report import write_report
-
-        return write_report(self, Path(path))
+        if self.folder is None:
+            raise InputError("a report needs the comparison's pictures; load it from the folder they were kept in.")
+        return write_report(self, Store(self.folder), Path(path))
 
 
 def _known(value: float | None) -> bool:
     return value is not None and not np.isnan(value)
-
-
-def aligned(rows: list[list[str]], *, left: int = 1) -> str:
-    """A table for the terminal: the first ``left`` cells of each row to the left, a rule below the first row."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = [
-        "  ".join(c.ljust(w) if k < left else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
-    return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])
-
-
-def significant(value: float, *, sign: bool = False) -> str:
-    """Four figures, never in exponents where a person would not write them."""
-    if np.isnan(value):
-        return "–"
-    if not np.isfinite(value):
-        return "∞" if value > 0 else "-∞"
-    if value == 0:
-        return "0"
-    if abs(value) < 1e-3:
-        return f"{value:{'+' if sign else ''}.2e}"
-    digits = max(0, 3 - int(np.floor(np.log10(abs(value))))) if abs(value) >= 1 else 4
-    return f"{value:{'+' if sign else ''}.{min(digits, 4)}f}"

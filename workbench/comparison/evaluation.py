@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.comparison.comparison import Comparison, aligned, significant
+from workbench.comparison.comparison import Comparison
 from workbench.comparison.datasets import find_clips
+from workbench.comparison.numbers import aligned, significant
 from workbench.comparison.run import compare
 from workbench.comparison.store import encode
 from workbench.comparison.upscalers import Upscaler

@@ -7,19 +7,17 @@ from collections.abc import Iterator
 from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from workbench.comparison.curves import curve
+from workbench.comparison.numbers import Numbers, significant
 from workbench.comparison.pictures import Crop, most_different, mp4, png, shrunk
 from workbench.comparison.store import INPUT, REFERENCE, Store, encode
-from workbench.errors import InputError, OutputError
+from workbench.errors import OutputError
 from workbench.metrics import METRICS
 from workbench.pixels import SCALE
-
-if TYPE_CHECKING:
-    from workbench.comparison.comparison import Comparison
 
 ELEMENTS = ("divider.js", "player.js")  # custom elements, the same that the app's page shows
 LONGEST = 120  # frames of the moving clip
@@ -27,11 +25,8 @@ NO_CLOCK = 12.0  # frames per second of a clip that has no clock of its own
 THUMBNAIL = 420
 
 
-def write_report(comparison: Comparison, path: Path) -> Path:
-    """Raises InputError when the comparison has no pictures, OutputError when the file cannot be written."""
-    if comparison.folder is None:
-        raise InputError("a report needs the comparison's pictures; load it from the folder they were kept in.")
-    store = Store(comparison.folder)
+def write_report(comparison: Numbers, store: Store, path: Path) -> Path:
+    """``store``: where the comparison's pictures lie. Raises OutputError when the file cannot be written."""
     page = _text("page.html")
     parts = {
         "ELEMENTS": "".join(map(_text, ELEMENTS)),
@@ -57,7 +52,7 @@ def _text(name: str) -> str:
     return files("workbench.comparison").joinpath(name).read_text(encoding="utf-8")
 
 
-def _facts(comparison: Comparison) -> str:
+def _facts(comparison: Numbers) -> str:
     width, height = comparison.about["clip"]["size"]
     fps = comparison.about["clip"]["fps"]
     facts = [f"{comparison.frames} frames", f"{width}×{height} → {SCALE * width}×{SCALE * height}"]
@@ -66,13 +61,13 @@ def _facts(comparison: Comparison) -> str:
     return "".join(f"<li>{escape(fact)}</li>" for fact in facts)
 
 
-def _legend(comparison: Comparison) -> str:
+def _legend(comparison: Numbers) -> str:
     return "".join(
         f'<li><i class="swatch c{k % 8}"></i>{escape(column)}</li>' for k, column in enumerate(comparison.columns)
     )
 
 
-def _table(comparison: Comparison) -> str:
+def _table(comparison: Numbers) -> str:
     metrics = [METRICS[name] for name in comparison.metrics]
     heads = "".join(
         f'<th scope="col" title="{escape(m.source)}">{escape(m.label)} <small>{escape(m.unit)}</small>'
@@ -89,9 +84,7 @@ def _table(comparison: Comparison) -> str:
     return f"<table><thead><tr><th></th>{time_head}{heads}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _cell(comparison: Comparison, column: str, metric: str, best: bool) -> str:
-    from workbench.comparison.comparison import significant
-
+def _cell(comparison: Numbers, column: str, metric: str, best: bool) -> str:
     summary = comparison.summary(column, metric)
     mean = f"<b>{significant(summary.mean)}</b>" + ('<span class="best">best</span>' if best else "")
     if np.isnan(summary.difference):
@@ -105,7 +98,7 @@ def _cell(comparison: Comparison, column: str, metric: str, best: bool) -> str:
     return f'<td>{mean}<small class="{kind}">{said}</small><small>{interval}</small></td>'
 
 
-def _curves(comparison: Comparison) -> str:
+def _curves(comparison: Numbers) -> str:
     charts = ""
     for name in comparison.metrics:
         metric = METRICS[name]
@@ -119,13 +112,13 @@ def _curves(comparison: Comparison) -> str:
     return charts
 
 
-def _crops(comparison: Comparison, store: Store) -> str:
+def _crops(comparison: Numbers, store: Store) -> str:
     return "".join(
         _crop(crop, comparison, store) for crop in most_different(store, len(comparison.columns), comparison.frames)
     )
 
 
-def _crop(crop: Crop, comparison: Comparison, store: Store) -> str:
+def _crop(crop: Crop, comparison: Numbers, store: Store) -> str:
     whole = store.picture(0, crop.index)
     height, width = whole.shape[:2]
     box = ";".join(
@@ -157,7 +150,7 @@ def _crop(crop: Crop, comparison: Comparison, store: Store) -> str:
     )
 
 
-def _details(comparison: Comparison) -> str:
+def _details(comparison: Numbers) -> str:
     about = comparison.about
     columns = ""
     for column in about["columns"]:
@@ -175,13 +168,14 @@ def _list(title: str, content: dict[str, Any], kind: str = "") -> str:
     return f"<section class='{kind}'><h3>{escape(title)}</h3><dl>{rows}</dl></section>"
 
 
-def _script_data(comparison: Comparison, store: Store) -> str:
+def _script_data(comparison: Numbers, store: Store) -> str:
     """What the page's script reads: clips by name, and the values behind the curves."""
     frames = min(comparison.frames, LONGEST)
     fps = comparison.about["clip"]["fps"] or NO_CLOCK
     clips = {c: mp4(_played(store, k, frames), fps) for k, c in enumerate(comparison.columns)}
     if comparison.about["reference"]:
-        clips["reference"] = mp4(_played(store, REFERENCE, frames), fps)
+        name = REFERENCE if REFERENCE not in clips else f"{REFERENCE} (the truth)"  # a column may be called so
+        clips[name] = mp4(_played(store, REFERENCE, frames), fps)
     others = comparison.columns[1:]
     left = next((name for name in ("bicubic", *reversed(others)) if name in others), comparison.columns[0])
     width, height = comparison.about["clip"]["size"]

@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, tee
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from workbench.comparison.store import INPUT, REFERENCE, Store
 from workbench.comparison.upscalers import PipelineUpscaler, Recorded, Upscaler, name_settings, upscaler
 from workbench.errors import InputError, SettingsError
 from workbench.metrics import Metric, choose, estimate_motion
+from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pixels import SCALE, image_to_unit, unit_to_image
-from workbench.types import Frame, Output
+from workbench.types import Frame
 from workbench.video import Clip, open_clip
 
 WITHOUT_REFERENCE = ("piqe", "flicker", "warping_error")
@@ -111,6 +112,16 @@ def _check_reference(clip: Clip, truth: Clip | None) -> None:
         raise InputError(f"the reference must be {SCALE} times as large as the clip, {sizes[0]}; it is {sizes[1]}.")
 
 
+@dataclass
+class _Pictures:
+    """One frame as its metrics see it: (3, y, x) in [0, 1] each."""
+
+    lr: Tensor
+    reference: Tensor | None
+    outputs: dict[str, Tensor] = field(default_factory=dict)
+    """by column"""
+
+
 def _measure(
     store: Store, columns: list[Upscaler], metrics: list[Metric], clip: Clip, truth: Clip | None, done: int
 ) -> Iterator[dict[str, Any]]:
@@ -132,13 +143,11 @@ def _measure(
         shown = unit_to_image(image_to_unit(frame.image))
         store.save_picture(INPUT, index, shown)
         lr = image_to_unit(shown)
-        known: dict[str, Any] = {}
-        if truth is not None:
-            known["reference"] = _truth(truths, store, index)
+        now = _Pictures(lr, None if truth is None else _truth(truths, store, index))
+        known: dict[str, Any] = {} if truth is None else {"reference": now.reference}
         if before and moving:
-            known["motion"] = estimate_motion(lr, before["lr"])
+            known["motion"] = estimate_motion(lr, before.lr)
         record: dict[str, Any] = {"index": index, "seconds": {}, "values": {}, "states": []}
-        now: dict[str, Any] = {"lr": lr, "reference": known.get("reference")}
         for place, (column, lane) in enumerate(zip(columns, lanes, strict=True)):
             start = time.perf_counter()
             output = next(lane, None)
@@ -147,8 +156,8 @@ def _measure(
             if isinstance(output, Output):
                 store.save_state(place, output.state)
                 record["states"].append(place)
-            now[column.name] = picture = _kept(store, place, index, output, lr)
-            pair = {"previous": before[column.name], "previous_reference": before["reference"]} if before else {}
+            now.outputs[column.name] = picture = _kept(store, place, index, output, lr)
+            pair = {"previous": before.outputs[column.name], "previous_reference": before.reference} if before else {}
             known_here = known | pair | {"output": picture}
             record["values"][column.name] = {
                 metric.name: metric(**known_here) for metric in local if before or metric.scope == "frame"
@@ -157,13 +166,13 @@ def _measure(
         before = now
 
 
-def _before(store: Store, columns: list[Upscaler], truth: Clip | None, done: int) -> dict[str, Any]:
-    """The frame that a resumed comparison stopped after, as ``_measure`` leaves it; empty at the start."""
+def _before(store: Store, columns: list[Upscaler], truth: Clip | None, done: int) -> _Pictures | None:
+    """The frame that a resumed comparison stopped after; None at the start."""
     if not done:
-        return {}
-    pictures = {column.name: image_to_unit(store.picture(place, done - 1)) for place, column in enumerate(columns)}
+        return None
+    outputs = {column.name: image_to_unit(store.picture(place, done - 1)) for place, column in enumerate(columns)}
     reference = None if truth is None else image_to_unit(store.picture(REFERENCE, done - 1))
-    return pictures | {"lr": image_to_unit(store.picture(INPUT, done - 1)), "reference": reference}
+    return _Pictures(image_to_unit(store.picture(INPUT, done - 1)), reference, outputs)
 
 
 def _truth(truths: Iterator[Frame], store: Store, index: int) -> Tensor:

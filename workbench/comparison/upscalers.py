@@ -15,11 +15,12 @@ from torch import Tensor
 
 from workbench.devices import resolve_device
 from workbench.errors import InputError, ModelError, SettingsError
+from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
 from workbench.pixels import SCALE, image_to_unit
-from workbench.types import Frame, Output
+from workbench.types import Frame
 from workbench.video import Clip, open_clip
 from workbench.video.folders import VIDEO_SUFFIXES
 

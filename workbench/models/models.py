@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from workbench.errors import ModelError
 from workbench.flow.warp import CONVENTIONS
 from workbench.models.autoencoder import TemporalAutoencoderTiny
+
+SLICED = "attention_is_sliced"  # attribute of a network, copied with it
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,15 @@ class Models:
     @property
     def device(self) -> torch.device:
         return next(self.unet.parameters()).device
+
+    def slice_attention(self, on: bool) -> None:
+        """diffusers' attention slicing, on or off. The networks hold it: all that share them run alike."""
+        for network in (self.unet, self.controlnet):
+            if on != getattr(network, SLICED, False):
+                if on and self.device.type == "mps":
+                    warnings.warn("attention slicing can give NaN on MPS (diffusers issue 11229).", stacklevel=4)
+                network.set_attention_slice("auto" if on else None)  # type: ignore[arg-type]
+                setattr(network, SLICED, on)
 
     def schedule(self, steps: int) -> DDIMScheduler:
         """A DDIM scheduler set to ``steps`` timesteps; schedulers are never shared between step counts."""

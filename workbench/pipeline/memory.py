@@ -125,8 +125,7 @@ def run_shapes(
     fake = FakeTensorMode()
     shapes = without_data(models, fake)
     shapes.__class__ = _Unscheduled
-    for network in (shapes.unet, shapes.controlnet):
-        network.set_attention_slice("auto" if settings.attention_slicing else None)  # type: ignore[arg-type]
+    shapes.slice_attention(settings.attention_slicing)
     raft = _raft_without_data(estimator, fake) if estimator.startswith("raft") else None
     estimate = still if raft is None else raft_estimator(raft)  # DIS takes a few bytes a pixel
     with torch.no_grad(), fake, watch:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.devices import release_memory
 from workbench.errors import InputError, NotFinite
@@ -21,12 +21,13 @@ from workbench.pipeline import stream
 from workbench.pipeline.clock import Clock
 from workbench.pipeline.frames import draw_noise, pad, to_network_range
 from workbench.pipeline.motion import UNUSED, FlowChoice, FlowSource, Motion, choose_flow, given_motion, load_motion
+from workbench.pipeline.output import Output
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
 from workbench.pixels import SCALE, to_picture
 from workbench.trace.tap import Tap, untapped
 from workbench.trace.trace import Trace
-from workbench.types import Frame, Output
+from workbench.types import Frame
 
 NoiseSource = Callable[[int], Tensor]
 """Frame index -> (L, h, w): the noise that frame starts from."""
@@ -38,11 +39,20 @@ class Pipeline:
     def __init__(self, models: Models) -> None:
         self.models = models
         self._motions: dict[FlowChoice, Motion] = {}
-        self._attention_slicing = False
 
     @property
     def device(self) -> torch.device:
         return self.models.device
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """As ``Models.networks``."""
+        return self.models.networks
+
+    @property
+    def source(self) -> str:
+        """What the model was loaded from: ``embedded``, a folder, or a hub id."""
+        return self.models.source
 
     def __repr__(self) -> str:
         parameters = sum(p.numel() for n in self.models.networks.values() for p in n.parameters())
@@ -65,11 +75,9 @@ class Pipeline:
         Yields ``Output``; raises InputError for a frame it cannot use, and NotFinite for one that came out as no
         numbers, after the outputs of all frames before it.
         """
-        settings = settings or Settings()
+        advance = partial(self.step, settings=settings, trace=trace, flow=flow, noise=noise)
         try:
-            for frame in frames:
-                output, state = self.step(frame, state, settings, trace=trace, flow=flow, noise=noise)
-                yield output
+            yield from stream.stream(advance, frames, state)
         finally:
             release_memory(self.device)
 
@@ -87,15 +95,17 @@ class Pipeline:
         """One frame and the state before it -> its output and the state after it."""
         settings = settings or Settings()
         index = 0 if state is None else state.index
+        frame = frame if isinstance(frame, Frame) else Frame(frame, index)
         clock = Clock(self.device)
         with clock("input"):
-            lr, size = self._read(frame, state)
+            lr, size = self._read(frame.image, state)
             latent_noise = self._noise(noise, settings.seed, index, lr, size)
         motion = self._motion(settings, flow, size)
-        self._slice_attention(settings.attention_slicing)
-        time = frame.time if isinstance(frame, Frame) else None
+        self.models.slice_attention(settings.attention_slicing)
         watched = (
-            nullcontext(untapped) if trace is None else trace.frame(self, index, settings, clock, size=size, time=time)
+            nullcontext(untapped)
+            if trace is None
+            else trace.frame(self, index, settings.to_dict(), clock.seconds, size=size, time=frame.time)
         )
         with watched as tap:
             raw = stream.step(
@@ -124,10 +134,11 @@ class Pipeline:
                 frame=picture,
                 index=index,
                 state=after,
+                input=frame.image,
                 seconds=clock.seconds,
                 metadata=motion.metadata | ({} if trace is None else trace.metadata),
-                time=time,
-                duration=frame.duration if isinstance(frame, Frame) else None,
+                time=frame.time,
+                duration=frame.duration,
             ),
             after,
         )
@@ -165,8 +176,7 @@ class Pipeline:
         """Writes a model folder that ``load_pipeline`` takes."""
         return save_models(self.models, Path(folder))
 
-    def _read(self, frame: Frame | np.ndarray, state: State | None) -> tuple[Tensor, tuple[int, int]]:
-        image = frame.image if isinstance(frame, Frame) else frame
+    def _read(self, image: np.ndarray, state: State | None) -> tuple[Tensor, tuple[int, int]]:
         lr = to_network_range(image).to(self.device)
         size = cast(tuple[int, int], tuple(lr.shape[-2:]))
         if state is not None and size != state.size:
@@ -192,18 +202,6 @@ class Pipeline:
         if not (settings.artg or settings.tpm):
             return UNUSED
         return self.motion(settings, size) if source is None else given_motion(source, size)
-
-    def _slice_attention(self, on: bool) -> None:
-        if on == self._attention_slicing:
-            return
-        if on and self.device.type == "mps":
-            warnings.warn(
-                "attention slicing can give NaN on MPS (diffusers issue 11229); check the frames, or turn it off.",
-                stacklevel=3,
-            )
-        for network in (self.models.unet, self.models.controlnet):
-            network.set_attention_slice("auto" if on else None)  # type: ignore[arg-type]
-        self._attention_slicing = on
 
 
 def _check_finite(raw: Tensor, index: int, settings: Settings) -> None:

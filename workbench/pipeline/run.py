@@ -14,10 +14,10 @@ from typing import Any
 
 from workbench._version import __version__
 from workbench.errors import InputError
+from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
-from workbench.types import Output
 from workbench.video import Clip, ClipWriter
 
 SAVE_STATE_EVERY = 5.0  # seconds; what a kill can cost

@@ -4,14 +4,15 @@ Shapes: B batch, L latent channels (published: 4), (h, w) low resolution, padded
 
     lr (B, 3, h, w)   latent (B, L, h, w)   flow (B, 2, H, W)   picture (B, 3, H, W), around [-1, 1]
 
-This is the only place where a UNet is called over timesteps. ``step`` folds one frame into the state; the
-functions under it are the method's parts, and training calls the same ones with gradients on.
+This is the only place where a UNet is called over timesteps. ``stream`` folds frames into the state one by one;
+``step`` is one frame; the functions under it are the method's parts, and training calls them too, with gradients on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,7 @@ from workbench.flow.warp import consistency, round_trip, warp
 from workbench.models.models import Models
 from workbench.models.slicing import decode_in_strips, memory_in_strips
 from workbench.pipeline.clock import Timer, untimed
+from workbench.pipeline.output import Output
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
 from workbench.pixels import SCALE, downscale, upscale
@@ -28,6 +30,8 @@ from workbench.trace.tap import Tap, untapped
 
 Flow = Callable[[Tensor, Tensor], Tensor]
 """(current, previous), each (B, 3, h, w) in [-1, 1] -> flow (B, 2, H, W) in output pixels."""
+
+Source = TypeVar("Source")
 
 MOST = 5.0  # times the tolerance, however much noise there seems to be
 
@@ -40,6 +44,17 @@ class Guidance:
     memory: list[Tensor] | None = None  # pooled maps in decoder order; None: no TPM
     past: Tensor | None = None  # the warped previous output (B, 3, H, W); None: no blend
     share: float = 0.0  # of it in the picture
+
+
+def stream(
+    advance: Callable[[Source, State | None], tuple[Output, State]],
+    frames: Iterable[Source],
+    state: State | None = None,
+) -> Iterator[Output]:
+    """Each frame and the state before it -> its output and the state after it. Never reads ahead of what is asked."""
+    for frame in frames:
+        output, state = advance(frame, state)
+        yield output
 
 
 def step(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -25,13 +25,29 @@ from workbench.trace.hooks import NETWORKS, find_attention, find_modules, hooked
 from workbench.trace.storage import Store, parse_bytes, show_bytes
 from workbench.trace.tap import Tap
 
-if TYPE_CHECKING:
-    from workbench.pipeline.clock import Clock
-    from workbench.pipeline.pipeline import Pipeline
-    from workbench.pipeline.settings import Settings
-
 FOR_DECODING = ("lr", "tpm.*.previous")
 MOST_LINES = 40  # of a printed trace
+
+
+class Traced(Protocol):
+    """What a trace asks of a pipeline."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def networks(self) -> Mapping[str, Any]:
+        """``NETWORKS`` by name."""
+        ...
+
+    @property
+    def source(self) -> str: ...
+
+    def picture(
+        self, latent: Tensor, lr: Tensor, memory: list[Tensor] | None, *, size: tuple[int, int], sliced: bool, tap: Tap
+    ) -> Tensor:
+        """(1, L, h, w), (1, 3, h, w) -> (3, H, W) in [0, 1], cropped."""
+        ...
 
 
 class Trace:
@@ -64,7 +80,7 @@ class Trace:
         self._modules: list[tuple[str, str]] = []
         self._attention: list[str] = []
         self._edits: list[Edit] = []
-        self._pipe: weakref.ref[Pipeline] | None = None
+        self._pipe: weakref.ref[Traced] | None = None
         self._loaded = False
         self._store = Store(parse_bytes(budget), when_full, every, torch.float16 if dtype else None)
         self.about: dict[str, Any] = {}
@@ -102,28 +118,31 @@ class Trace:
     @contextmanager
     def frame(
         self,
-        pipe: Pipeline,
+        pipe: Traced,
         index: int,
-        settings: Settings,
-        clock: Clock,
+        settings: Mapping[str, Any],
+        seconds: Mapping[str, float],
         *,
         size: tuple[int, int],
         time: float | None = None,
     ) -> Iterator[Tap]:
-        """Entered by the pipeline around each frame. Hooks live only in here; a frame that fails leaves nothing."""
+        """Entered by the pipeline around each frame. Hooks live only in here; a frame that fails leaves nothing.
+
+        ``settings``: as JSON values. ``seconds``: by stage, read when the frame is done.
+        """
         self._begin(pipe, index, settings, size)
         tap = FrameTap(index, self._store, self._names, self._edits)
         recorded = self._store.keeps(index)
-        outputs, attentions = self._targets(pipe.models.networks) if recorded else ({}, {})
+        outputs, attentions = self._targets(pipe.networks) if recorded else ({}, {})
         try:
             with hooked(outputs, attentions, tap.record_module, self._store.room):
                 yield tap
             self.peak_memory = max(self.peak_memory, peak_memory(pipe.device))
-            self._decode_pictures(pipe, tap, index, settings)
+            self._decode_pictures(pipe, tap, index)
         except BaseException:
             self._store.drop(index)
             raise
-        self.seconds[index] = dict(clock.seconds)
+        self.seconds[index] = dict(seconds)
         if time is not None:
             self.times[index] = time
 
@@ -167,7 +186,7 @@ class Trace:
         values = [self._store.values[name][frame][step] for step in steps]
         return values[0] if steps == [None] else torch.stack(values)
 
-    def image(self, name: str, frame: int, step: int = -1, *, pipe: Pipeline | None = None) -> Tensor:
+    def image(self, name: str, frame: int, step: int = -1, *, pipe: Traced | None = None) -> Tensor:
         """A value as a picture, (3, H, W) in [0, 1], cropped: any tap that is a picture, or ``x0`` and ``latent``.
 
         Those two are decoded with the frame's own temporal memory: by ``pipe``, or the pipeline of the run while it
@@ -223,29 +242,28 @@ class Trace:
             lines[MOST_LINES:] = [f"  ... and {len(lines) - MOST_LINES} more in trace.names"]
         return "\n".join([f"Trace({held}{edits})", *lines])
 
-    def _begin(self, pipe: Pipeline, index: int, settings: Settings, size: tuple[int, int]) -> None:
+    def _begin(self, pipe: Traced, index: int, settings: Mapping[str, Any], size: tuple[int, int]) -> None:
         if self._loaded:
             raise TraceError("this trace was loaded from a file and cannot record; make a new Trace.")
         if index in self.seconds:
             raise TraceError(f"this trace already holds frame {index} of a run; make a new Trace for another run.")
-        models = pipe.models
         counts = {
-            "blocks": len(models.vae.decoder.temporal_blocks),
-            "residuals": len(models.controlnet.controlnet_down_blocks),
+            "blocks": len(pipe.networks["vae"].decoder.temporal_blocks),
+            "residuals": len(pipe.networks["controlnet"].controlnet_down_blocks),
         }
         for name in [*self._names, *(edit.name for edit in self._edits)]:
             taps.check(name, counts)
         self._store.begin(index)
         self._pipe = weakref.ref(pipe)
         self.about = {
-            "settings": settings.to_dict(),
-            "model": models.source,
+            "settings": dict(settings),
+            "model": pipe.source,
             "device": str(pipe.device),
             "size": list(size),
             "versions": {"workbench": __version__} | {name: version(name) for name in ("torch", "diffusers")},
         }
 
-    def _targets(self, networks: dict[str, nn.Module]) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
+    def _targets(self, networks: Mapping[str, nn.Module]) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
         outputs: dict[str, nn.Module] = {}
         for network, pattern in self._modules:
             outputs |= find_modules(networks[network], network, pattern)
@@ -254,14 +272,14 @@ class Trace:
             attentions |= find_attention(networks["unet"], "unet", pattern)
         return outputs, attentions
 
-    def _decode_pictures(self, pipe: Pipeline, tap: FrameTap, frame: int, settings: Settings) -> None:
+    def _decode_pictures(self, pipe: Traced, tap: FrameTap, frame: int) -> None:
         for name in ("x0", "latent"):
             if tap.wants(f"{name}.picture"):
                 for step, latent in enumerate(tap.live[name]):
                     picture = self._decode(pipe, latent, tap.live["lr"][0], tap.live["memory"], frame)
                     tap(f"{name}.picture", picture, step)
 
-    def _decode(self, pipe: Pipeline, latent: Tensor, lr: Tensor, memory: list[Tensor], frame: int) -> Tensor:
+    def _decode(self, pipe: Traced, latent: Tensor, lr: Tensor, memory: list[Tensor], frame: int) -> Tensor:
         """As the loop decodes, edits of the decoder included; those of the memory are in it already."""
         return pipe.picture(
             latent.to(pipe.device, torch.float32),

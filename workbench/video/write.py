@@ -11,7 +11,6 @@ from typing import Any
 from av.error import FFmpegError
 
 from workbench.errors import InputError, OutputError
-from workbench.types import Frame, Output
 from workbench.video.arrays import checked_image
 from workbench.video.clip import Clip
 from workbench.video.segments import VIDEO_SUFFIXES
@@ -88,11 +87,9 @@ class ClipWriter:
         """
         if self._closed:
             raise OutputError(f"{self.path} is closed")
-        if isinstance(frame, Output) and self._sink.bits > 8:
-            frame = frame.frame
-        elif isinstance(frame, (Output, Frame)):
-            frame = frame.image
-        image = checked_image(frame, f"frame {self.frames_written}")
+        if self._sink.bits > 8 and hasattr(frame, "frame"):
+            frame = frame.frame  # an Output's floats
+        image = checked_image(getattr(frame, "image", frame), f"frame {self.frames_written}")
         size = (image.shape[1], image.shape[0])
         if self._size not in (None, size):
             raise InputError(f"frame {self.frames_written} is {size[0]}x{size[1]}, the frames before it {self._size}")

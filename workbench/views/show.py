@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from workbench.errors import InputError
+from workbench.pipeline.output import Output
 from workbench.pixels import image_to_unit, unit_to_image
-from workbench.types import Frame, Output
+from workbench.types import Frame
 
 
 def show(picture: Any) -> None:

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 from workbench.app.work.task import Stopped, Task, write_png
 from workbench.app.work.upscale import bicubic
+from workbench.pipeline.output import Output
 from workbench.pixels import unit_to_image
 from workbench.trace import Trace
-from workbench.types import Output
 from workbench.video import open_clip
 from workbench.views import plots
 from workbench.views.plots.latent import latent

@@ -11,9 +11,10 @@ import numpy as np
 
 from workbench.app.work.task import Stopped, Task
 from workbench.comparison.upscalers import Interpolation
+from workbench.pipeline.output import Output
 from workbench.pipeline.run import Run, beside, upscale_to_file
-from workbench.pixels import SCALE, to_picture, unit_to_image
-from workbench.types import Frame, Output
+from workbench.pixels import SCALE, unit_to_image
+from workbench.types import Frame
 from workbench.video import Clip, ClipWriter, frames_in, open_clip
 from workbench.video.images import IMAGE_SUFFIXES
 
@@ -69,7 +70,7 @@ class Made:
 
     def add(self, out: Output) -> bool:
         """Called by the run once it has written the frame; False when the job is to end."""
-        plain = bicubic(_input_of(out))
+        plain = bicubic(out.input)
         shown = self.task.show(out.image, plain, last=out.index + 1 == len(self.clip))
         self.seconds.append(out.seconds)
         self.task.advance(out.index + 1, **({"live": out.index} if shown else {}))
@@ -95,11 +96,6 @@ def bicubic(image: np.ndarray) -> np.ndarray:
     """(h, w, 3) -> (4h, 4w, 3) uint8."""
     (picture,) = BICUBIC.upscale([Frame(image, 0)])
     return unit_to_image(picture)
-
-
-def _input_of(out: Output) -> np.ndarray:
-    """(h, w, 3) in [0, 1]: the frame that this output was made of, as the loop keeps it."""
-    return to_picture(out.state.previous_lr[0], out.state.size).permute(1, 2, 0).cpu().numpy()
 
 
 def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:

@@ -11,9 +11,9 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from workbench.errors import InputError
-from workbench.pixels import to_picture, upscale
+from workbench.pipeline.output import Output
+from workbench.pixels import image_to_unit, upscale
 from workbench.trace.trace import Trace
-from workbench.types import Output
 from workbench.views.plots.style import (
     COLOURS,
     ERRORS,
@@ -98,12 +98,8 @@ def _inputs(run: Run) -> dict[int, Tensor]:
     if isinstance(run, Trace):
         inputs = {k: run.image("lr", k) for k in run.frames("lr")}
     else:
-        inputs = {out.index: _input_of(out) for out in run}
+        inputs = {out.index: image_to_unit(out.input) for out in run}
     return {k: upscale(lr[None])[0].clamp(0, 1) for k, lr in inputs.items()}
-
-
-def _input_of(out: Output) -> Tensor:
-    return to_picture(out.state.previous_lr[0], out.state.size).cpu()
 
 
 def _chosen(held: dict[int, Tensor], wanted: Sequence[int] | None) -> list[int]:

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from workbench.errors import InputError
+from workbench.pipeline.output import Output
 from workbench.trace.trace import Trace
-from workbench.types import Output
 from workbench.views.plots.style import COLOURS, new_figure, styled
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 from ipywidgets import HTML, Button, HBox, Image, IntProgress, IntSlider, Layout, VBox
 
 from workbench.comparison import Comparison, compare
-from workbench.comparison.comparison import significant
+from workbench.comparison.numbers import significant
 from workbench.comparison.store import Store
 from workbench.errors import InputError
 from workbench.metrics import METRICS
