@@ -147,6 +147,8 @@ def _source(job: Job) -> list[str]:
 
 def _picture_options(job: Job) -> list[str]:
     options = ["-map", "0:v:0", "-c:0", "copy"]
+    if job.clock.even:
+        options += ["-r:0", str(job.clock.rate)]
     for name, value in job.coding.colours.items():
         options += [f"-{name}:0", value]
     if job.coding.codec == "libx265":
