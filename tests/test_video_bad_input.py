@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from tests.video_material import make_sound, make_video, noise, pictures
+from tests.video_material import make_sound, make_video, noise, pictures, program_times
 from workbench.errors import InputError
-from workbench.video import open_clip
+from workbench.video import index, open_clip
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +61,11 @@ def test_index_missing_at_the_end(tmp_path: Path) -> None:
         open_clip(tmp_path / "cut.mp4")
 
 
-def test_pictures_missing_at_the_end(video: Path, tmp_path: Path) -> None:
+def test_pictures_missing_at_the_end_are_said_and_the_rest_is_used(video: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[: video.stat().st_size * 6 // 10])
-    with pytest.raises(InputError, match=r"cut\.mp4 is cut short .* promises 40 frames, the file holds [12]\d"):
-        open_clip(tmp_path / "cut.mp4")
+    clip = open_clip(tmp_path / "cut.mp4")
+    assert len(list(clip)) == len(clip) == len(program_times(tmp_path / "cut.mp4")) < 40
+    assert any("names 1.6 s of video and the file holds 0.8 s" in note for note in clip.notes)
 
 
 def test_a_cut_matroska_file_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -72,8 +73,8 @@ def test_a_cut_matroska_file_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
     (tmp_path / "cut.mkv").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     clip = open_clip(tmp_path / "cut.mkv")
     assert 5 < len(clip) < 45
-    assert len(list(clip)) == len(clip)
-    assert any("cut short" in note for note in clip.notes)
+    assert len(list(clip)) == len(clip) == len(program_times(tmp_path / "cut.mkv"))
+    assert any("names 2.0 s of video and the file holds 0." in note for note in clip.notes)
 
 
 def _damaged(video: Path, target: Path, place: int, part: float, packets: int = 1) -> Path:
@@ -89,18 +90,18 @@ def _damaged(video: Path, target: Path, place: int, part: float, packets: int = 
     return target
 
 
-def test_a_break_in_the_middle_is_an_error_that_says_where(video: Path, tmp_path: Path) -> None:
-    clip = open_clip(_damaged(video, tmp_path / "bad.mp4", 20, 1, packets=3))
-    seen = 0
-    with pytest.raises(InputError, match=r"breaks off after \d+ of 40 frames") as caught:
-        for _ in clip:
-            seen += 1
-    assert 10 < seen < 25
-    assert f"after {seen} of" in str(caught.value)
-    assert len(list(clip[:seen])) == seen
+def test_packets_that_cannot_be_decoded_are_said_and_left_out(video: Path, tmp_path: Path) -> None:
+    bad = _damaged(video, tmp_path / "bad.mp4", 20, 1, packets=3)
+    clip = open_clip(bad)
+    frames = list(clip)
+    assert len(frames) == len(clip) == len(program_times(bad)) == 37
+    assert any("damaged: 3 packets cannot be decoded, the first near 0.8" in note for note in clip.notes)
+    assert clip.times is not None
+    assert max(np.diff(clip.times)) == pytest.approx(0.16)  # the frames after the gap keep their times
+    assert np.array_equal(clip[30].image, frames[30].image)
 
 
-def test_a_frame_that_the_decoder_leaves_out_is_an_error(tmp_path: Path) -> None:
+def test_a_frame_that_the_decoder_leaves_out_has_no_place(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4", pictures(20), codec="mpeg4")
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
@@ -110,15 +111,30 @@ def test_a_frame_that_the_decoder_leaves_out_is_an_error(tmp_path: Path) -> None
     assert victim.pos is not None
     data[victim.pos : victim.pos + victim.size] = not_coded.ljust(victim.size, b"\0")
     path.write_bytes(data)
-    with pytest.raises(InputError, match="breaks off after 11 of 20 frames"):
-        list(open_clip(path))
-    assert len(list(open_clip(path)[:11])) == 11
+    clip = open_clip(path)
+    assert len(list(clip)) == len(clip) == len(program_times(path)) == 19
 
 
-def test_damage_that_the_decoder_fills_is_warned_of(video: Path, tmp_path: Path) -> None:
+def test_a_long_file_is_taken_by_its_packets_and_a_lost_frame_stays_the_one_before(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = list(open_clip(video))
+    bad = _damaged(video, tmp_path / "bad.mp4", 39, 1)
+    monkeypatch.setattr(index, "_QUICK", 1)
+    clip = open_clip(bad)
+    assert len(clip) == 40
+    with pytest.warns(UserWarning, match=r"bad\.mp4: damaged, frame 3\d cannot be decoded"):
+        frames = list(clip)
+    assert [frame.time for frame in frames] == [frame.time for frame in whole]
+    differ = [k for k in range(40) if not np.array_equal(frames[k].image, whole[k].image)]
+    assert differ
+    assert np.array_equal(frames[differ[0]].image, whole[differ[0] - 1].image)
+
+
+def test_damage_that_the_decoder_fills_is_said(video: Path, tmp_path: Path) -> None:
     clip = open_clip(_damaged(video, tmp_path / "bad.mp4", 20, 0.7))
-    with pytest.warns(UserWarning, match=r"bad\.mp4: frame \d+ is damaged"):
-        assert len(list(clip)) == 40
+    assert len(list(clip)) == 40
+    assert any("filled gaps in" in note and "the first at 0.8" in note for note in clip.notes)
 
 
 def test_sound_alone(tmp_path: Path) -> None:
@@ -148,11 +164,12 @@ def test_cover_art_is_no_video(tmp_path: Path) -> None:
         open_clip(tmp_path / "song.m4a")
 
 
-def test_a_size_that_changes_in_the_stream_is_named(tmp_path: Path) -> None:
+def test_a_size_that_changes_in_the_stream_is_scaled_to_the_first_and_said(tmp_path: Path) -> None:
     parts = [make_video(tmp_path / f"{n}.mpg", pictures(4, 64 + 32 * n), codec="mpeg2video") for n in range(2)]
     (tmp_path / "both.mpg").write_bytes(b"".join(part.read_bytes() for part in parts))
-    with pytest.raises(InputError, match=r"changes its size at frame \d from 64x48 to 96x48"):
-        list(open_clip(tmp_path / "both.mpg"))
+    clip = open_clip(tmp_path / "both.mpg")
+    assert {frame.image.shape for frame in clip} == {(48, 64, 3)}
+    assert any("from 64x48 to 96x48: scaled to 64x48" in note for note in clip.notes)
 
 
 def test_one_pixel_is_readable(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import imageio_ffmpeg
 import numpy as np
 
 SAMPLE_RATE = 48_000
@@ -98,6 +101,44 @@ def heard(path: Path) -> tuple[np.ndarray, float]:
     assert start is not None
     samples = [frame.to_ndarray().astype(np.float32)[0] for frame in frames]
     return np.concatenate(samples), start
+
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def ffmpeg(*arguments: str | Path) -> None:
+    """Run the bundled program; stops the test where it fails."""
+    subprocess.run([FFMPEG, "-v", "error", "-y", *map(str, arguments)], check=True, stdin=subprocess.DEVNULL)
+
+
+def program_times(path: Path) -> list[float]:
+    """When the bundled program shows each frame, in seconds from the first one."""
+    command = [
+        FFMPEG,
+        "-i",
+        str(path),
+        "-map",
+        "0:v:0",
+        "-fps_mode",
+        "passthrough",
+        "-vf",
+        "showinfo",
+        "-f",
+        "null",
+        "-",
+    ]
+    said = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL).stderr
+    times = [float(time) for time in re.findall(r"pts_time:(-?[\d.]+)", said)]
+    return [time - times[0] for time in times]
+
+
+def program_frames(path: Path, size: tuple[int, int], *filters: str) -> np.ndarray:
+    """(n, h, w, 3) uint8 RGB as the bundled program decodes and converts it, with accurate rounding."""
+    scale = "scale=flags=bicubic+accurate_rnd+full_chroma_int:out_range=pc"
+    command = [FFMPEG, "-v", "error", "-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough"]
+    command += ["-vf", ",".join([*filters, scale]), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    raw = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, size[1], size[0], 3)
 
 
 def decoded(path: Path) -> list[np.ndarray]:

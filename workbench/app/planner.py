@@ -54,13 +54,12 @@ def devices() -> dict[str, Any]:
 
 def probe(path: Path) -> dict[str, Any]:
     """Facts of an upload (a file, or a folder of frames), as ``Service.probe`` gives them; raises InputError."""
-    from workbench.video import open_clip
-    from workbench.video.images import IMAGE_SUFFIXES
+    from workbench.video import is_picture, open_clip
 
     clip = open_clip(path)
     span = clip.span
     return {
-        "kind": "video" if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES else "pictures",
+        "kind": "video" if path.is_file() and not is_picture(path) else "pictures",
         "width": clip.width,
         "height": clip.height,
         "frames": len(clip),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.video import list_clips
-from workbench.video.images import IMAGE_SUFFIXES
+from workbench.video import is_picture, list_clips
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,6 @@ def plan(source: Path, output: Path | None, *, lossless: bool = False) -> list[J
 def _result_name(source: Path, mark: str, lossless: bool) -> str:
     if source.is_dir():
         return f"{source.resolve().name}{mark}"
-    if source.suffix.lower() in IMAGE_SUFFIXES:
+    if is_picture(source):
         return f"{source.stem}{mark}.png"
     return f"{source.stem}{mark}{'.mkv' if lossless else '.mp4'}"

@@ -11,6 +11,7 @@ from workbench.cli.options import add_model, add_settings, is_automatic, setting
 from workbench.cli.plan import Job, plan
 from workbench.errors import InputError
 from workbench.pixels import SCALE
+from workbench.video.folders import list_skipped
 
 if TYPE_CHECKING:
     from workbench.pipeline.output import Output
@@ -43,6 +44,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".mp4, .mkv (lossless), a folder (PNG), .png; without it, INPUT_x4 in the current folder",
     )  # fmt: skip
     parser.add_argument("--frames", default=None, help="which frames, as in Python: 10:34, ::2, :8")
+    parser.add_argument(
+        "--deinterlace", choices=("auto", "off"), default="auto",
+        help="off: leave both fields of interlaced video woven into each frame",
+    )  # fmt: skip
+    parser.add_argument(
+        "--colours", choices=("source", "bt709"), default="source",
+        help="bt709: tone-map HDR (PQ, HLG) and convert wide gamuts, rather than keep them",
+    )  # fmt: skip
     parser.add_argument("--lossless", action="store_true", help="make .mkv (FFV1) where no output is named")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there")
     parser.add_argument("--resume", action="store_true", help="go on with an output that was stopped")
@@ -65,7 +74,9 @@ def run(args: argparse.Namespace) -> int:
     _published_only(args)
     settings = settings_from(args)
     jobs = plan(source, args.output, lossless=args.lossless)
-    clips = [(job, _clip(job, args.frames)) for job in jobs]  # bad input is told before a model is loaded
+    if skipped := list_skipped(source):
+        print(f"note: {source}: skipped, since they are no clips: {', '.join(skipped)}", file=sys.stderr)
+    clips = [(job, _clip(job, args)) for job in jobs]  # bad input is told before a model is loaded
 
     from workbench.pipeline.load import load_pipeline
 
@@ -101,13 +112,13 @@ def _published_only(args: argparse.Namespace) -> None:
         )
 
 
-def _clip(job: Job, frames: str | None) -> Clip:
+def _clip(job: Job, args: argparse.Namespace) -> Clip:
     from workbench.video import open_clip
 
-    clip = open_clip(job.source)
+    clip = open_clip(job.source, deinterlace=args.deinterlace, colours=args.colours)
     for note in clip.notes:
         print(f"note: {job.source}: {note}", file=sys.stderr)
-    return clip if frames is None else clip[_slice(frames)]
+    return clip if args.frames is None else clip[_slice(args.frames)]
 
 
 def _settle(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argparse.Namespace) -> Settings:

@@ -8,36 +8,49 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from workbench.errors import InputError
 from workbench.types import Frame
+from workbench.video.animation import AnimationSource
 from workbench.video.arrays import ArraySource, StreamSource, is_tensor
 from workbench.video.decode import VideoSource
-from workbench.video.images import IMAGE_SUFFIXES, ImageSource
+from workbench.video.images import IMAGE_SUFFIXES, ImageSource, image_header, read_header
 from workbench.video.source import Audio, Source, SourceInfo, as_rate
 
 
-def open_clip(source: Any, *, fps: float | Fraction | None = None) -> Clip:
-    """Open a clip. A video's packets are walked through for their times, but only its first frame is decoded; of
-    images only the headers are read.
+def open_clip(
+    source: Any,
+    *,
+    fps: float | Fraction | None = None,
+    deinterlace: Literal["auto", "off"] = "auto",
+    colours: Literal["source", "bt709"] = "source",
+) -> Clip:
+    """Open a clip. A video is decoded once for its frames' number and times (a long one only where its packets do not
+    tell them); of images only the headers are read.
 
-    ``source``: a video file, a folder of frames, a single image, an array (n, h, w, 3) or (h, w, 3) of uint8, uint16 or
-    float in [0, 1], a torch tensor (n, 3, h, w) or (3, h, w), or an iterable of (h, w, 3) arrays or ``Frame`` s, whose
-    length is not known. ``fps``: the frame rate of sources that have none; for a video file it overrides the time
-    stamps, and the sound is left out.
+    ``source``: a video file, a folder of frames, a single image, an animated one, an array (n, h, w, 3) or (h, w, 3) of
+    uint8, uint16 or float in [0, 1], a torch tensor (n, 3, h, w) or (3, h, w), or an iterable of (h, w, 3) arrays or
+    ``Frame`` s, whose length is not known. What a file holds decides how it is read, not its name.
+
+    ``fps``: the frame rate of sources that have none; for a video file it overrides the time stamps, and the sound is
+    left out. ``deinterlace``: "auto" makes whole pictures of interlaced video's frames, "off" leaves both fields woven
+    into each. ``colours``: "source" keeps a video's primaries and transfer (``clip.info`` names them), such as PQ or
+    HLG; "bt709" maps them to BT.709.
 
     Raises InputError for a source that is missing, damaged, empty, of another kind, or of mixed frame sizes.
     """
     if isinstance(source, Clip):
-        if fps is not None:
-            raise InputError("fps cannot be changed on a clip that is open; give it where the clip is opened")
+        if fps is not None or deinterlace != "auto" or colours != "source":
+            raise InputError("options cannot be changed on a clip that is open; give them where the clip is opened")
         return source
+    options = {"deinterlace": _choice("deinterlace", deinterlace, "auto", "off")}
+    options["colours"] = _choice("colours", colours, "source", "bt709")
     rate = as_rate(fps)
     if isinstance(source, (str, os.PathLike)):
-        return Clip(_open_path(Path(source).expanduser(), rate))
+        return Clip(_open_path(Path(source).expanduser(), rate, options))
     if isinstance(source, np.ndarray) or is_tensor(source):
         return Clip(ArraySource(source, rate))
     if isinstance(source, Iterable) and not isinstance(source, (bytes, bytearray)):
@@ -48,12 +61,34 @@ def open_clip(source: Any, *, fps: float | Fraction | None = None) -> Clip:
     )
 
 
-def _open_path(path: Path, rate: Fraction | None) -> Source:
+def _choice(name: str, value: str, *allowed: str) -> str:
+    if value not in allowed:
+        raise InputError(f"{name} must be {' or '.join(map(repr, allowed))}, not {value!r}")
+    return value
+
+
+def _open_path(path: Path, rate: Fraction | None, options: dict[str, str]) -> Source:
     if not path.exists():
         raise InputError(f"{path} does not exist; expected a video file, a folder of frames or an image")
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
+    if path.is_dir():
         return ImageSource(path, rate)
-    return VideoSource(path, rate)
+    header = image_header(path)
+    if header is not None:
+        return AnimationSource(path, header, rate) if header.is_animated else ImageSource(path, rate)
+    try:
+        return VideoSource(path, rate, options)
+    except InputError:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            read_header(path)  # raises: what is no video either is told as the image that its name promises
+        raise
+
+
+def is_picture(path: Path) -> bool:
+    """Whether ``open_clip`` gives one picture without a clock for this path."""
+    if path.is_dir():
+        return False
+    header = image_header(path)
+    return header is not None and not header.is_animated
 
 
 class Clip:

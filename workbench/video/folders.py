@@ -5,28 +5,47 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.errors import InputError
-from workbench.video.images import frame_files, natural_key
-
-_SUFFIXES = "3gp avi flv gif ivf m2ts m4v mkv mov mp4 mpeg mpg mts mxf nut ogv ts webm wmv y4m"
-VIDEO_SUFFIXES = frozenset("." + suffix for suffix in _SUFFIXES.split())
+from workbench.video.container import VIDEO_SUFFIXES
+from workbench.video.images import IMAGE_SUFFIXES, frame_files, is_animated, natural_key
 
 
 def list_clips(path: str | Path) -> list[Path]:
     """What ``open_clip`` can open at a path, in natural order.
 
-    A file or a folder of frames is one clip; any other folder stands for the video files and the folders of frames
-    that lie directly in it. Raises InputError where there is nothing to open.
+    A file or a folder of frames is one clip; any other folder stands for the videos, animated images and folders of
+    frames that lie directly in it. Raises InputError where there is nothing to open.
     """
     path = Path(path).expanduser()
     if not path.exists():
         raise InputError(f"{path} does not exist; expected a video file, a folder of frames, or a folder of those")
-    if not path.is_dir() or frame_files(path)[0]:
+    if not path.is_dir() or _is_sequence(path):
         return [path]
-    clips = [entry for entry in path.iterdir() if not entry.name.startswith(".") and _is_clip(entry)]
+    clips = [entry for entry in _entries(path) if _is_clip(entry)]
     if not clips:
         raise InputError(f"{path} holds no frames, no videos and no folders of frames")
-    return sorted(clips, key=natural_key)
+    return clips
+
+
+def list_skipped(path: str | Path) -> list[str]:
+    """The names in a folder of clips that ``list_clips`` passes over, hidden ones aside; none for a single clip."""
+    path = Path(path).expanduser()
+    if not path.is_dir() or _is_sequence(path):
+        return []
+    return [entry.name + ("/" if entry.is_dir() else "") for entry in _entries(path) if not _is_clip(entry)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted((entry for entry in folder.iterdir() if not entry.name.startswith(".")), key=natural_key)
+
+
+def _is_sequence(folder: Path) -> bool:
+    """Whether a folder holds frames: images that do not move themselves."""
+    frames, _ = frame_files(folder)
+    return bool(frames) and not is_animated(frames[0])
 
 
 def _is_clip(entry: Path) -> bool:
-    return bool(frame_files(entry)[0]) if entry.is_dir() else entry.suffix.lower() in VIDEO_SUFFIXES
+    if entry.is_dir():
+        return _is_sequence(entry)
+    suffix = entry.suffix.lower()
+    return suffix in VIDEO_SUFFIXES or (suffix in IMAGE_SUFFIXES and is_animated(entry))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -45,6 +45,8 @@ class SourceInfo:
     bits: int = 8  # of a sample as stored; frames of more than 8 are uint16
     pixel_aspect: Fraction = Fraction(1)  # of the picture as shown
     notes: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+    """Of ``open_clip``, those that change the frames and are not as they are by default."""
 
 
 class Source(Protocol):

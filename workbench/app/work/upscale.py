@@ -15,8 +15,7 @@ from workbench.pipeline.output import Output
 from workbench.pipeline.run import Run, beside, upscale_to_file
 from workbench.pixels import SCALE, unit_to_image
 from workbench.types import Frame
-from workbench.video import Clip, ClipWriter, frames_in, open_clip
-from workbench.video.images import IMAGE_SUFFIXES
+from workbench.video import Clip, ClipWriter, frames_in, is_picture, open_clip
 
 BICUBIC = Interpolation("bicubic")
 
@@ -46,7 +45,7 @@ def upscale_clip(task: Task) -> None:
 
 def _names(source: Path, *, lossless: bool) -> dict[str, str]:
     """Label -> file."""
-    if source.suffix.lower() in IMAGE_SUFFIXES:
+    if is_picture(source):
         return {"picture": "upscaled.png", "bicubic": "bicubic.png"}
     if lossless:  # browsers play no FFV1
         return {"video": "upscaled.mkv", "play": "preview.mp4", "bicubic": "bicubic.mp4"}
