@@ -227,11 +227,9 @@ def test_damaged_files_harm_only_themselves(server, client, clips, finished, tmp
         assert str(server.data) not in str(refusal.value)
     torn = bytearray((clips / "long.mkv").read_bytes())
     torn[len(torn) // 8 : len(torn) // 2] = bytes(len(torn) // 2 - len(torn) // 8)
-    (tmp_path / "torn.mkv").write_bytes(torn)  # begins well, and breaks off while it is decoded
+    (tmp_path / "torn.mkv").write_bytes(torn)  # what can be decoded of it is upscaled
     status = server.wait(submit(client, tmp_path / "torn.mkv", frames=12))
-    assert status["state"] == "failed"
-    assert "torn.mkv" in status["error"]
-    assert str(server.data) not in status["error"]
+    assert status["state"] == "done"
     assert server.status(finished)["state"] == "done"
 
 
