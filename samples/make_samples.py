@@ -21,10 +21,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from workbench.degrade import region
 from workbench.video import Clip, ClipWriter, open_clip
 
 HERE = Path(__file__).resolve().parent
 SCALE = 4
+SCENES = {  # name -> first frame of the film, left and top of the window
+    "hollow": (600, 440, 220),
+    "trunk": (3400, 560, 100),
+    "carving": (6200, 520, 120),
+    "trio": (7800, 380, 260),
+    "rodent": (8200, 840, 300),
+    "grip": (11000, 440, 150),
+}
+SCENE_FRAMES, SCENE_SIZE = 8, (384, 256)
 HIGH_CRF, LOW_CRF = 14, 8  # the low-resolution clip is what is upscaled, so it is kept nearly lossless
 
 
@@ -56,10 +66,13 @@ FILM_IN_ZIP = "moviepy_10_minutes/resources/bbb.mp4"
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        make_pair("forest", open_clip(fetch(FILM, work))[8736:8772])
+        film = open_clip(fetch(FILM, work))
+        make_pair("forest", film[8736:8772])
+        make_scenes(film)
         make_pair("bunny", open_clip(fetch(SHORT, work))[105:132])
-    clips = sorted(HERE.glob("*.mp4"))
-    (HERE / "SHA256SUMS").write_text("".join(f"{sha256(clip)}  {clip.name}\n" for clip in clips))
+    clips = sorted(HERE.rglob("*.mp4"))
+    sums = "".join(f"{sha256(clip)}  {clip.relative_to(HERE).as_posix()}\n" for clip in clips)
+    (HERE / "SHA256SUMS").write_text(sums)
 
 
 def fetch(archive: Archive, work: Path) -> Path:
@@ -95,6 +108,15 @@ def make_pair(name: str, source: Clip) -> None:
     with ClipWriter(low, original, crf=LOW_CRF, overwrite=True) as writer:
         for frame in original:
             writer.write(np.asarray(Image.fromarray(frame.image).resize(size, Image.Resampling.BICUBIC)))
+
+
+def make_scenes(film: Clip) -> None:
+    """scenes/``name``.mp4: originals only; what measures with them makes the low-resolution clips as it needs them."""
+    for name, (first, left, top) in SCENES.items():
+        window = region(film[first : first + SCENE_FRAMES], *SCENE_SIZE, left=left, top=top)
+        with ClipWriter(HERE / "scenes" / f"{name}.mp4", window, crf=HIGH_CRF, overwrite=True) as writer:
+            for frame in window:
+                writer.write(frame)
 
 
 def sha256(path: Path) -> str:

@@ -59,7 +59,9 @@ def row(
 ) -> Row:
     values = {m: Value(1.0, 0.0, 0.0, 0.0) for m in ("ssim_y", "haarpsi")}
     for metric, change in (("psnr_y", psnr), ("flicker", flicker)):
-        values[metric] = Value(30 + change, change, change - sure, change + sure)
+        way = "better" if (change > 0) == (metric == "psnr_y") else "worse"
+        said = way if abs(change) > sure else "no difference found"
+        values[metric] = Value(30 + change, change, change - sure, change + sure, said)
     return Row(name, "tpm", {"tpm": False}, values, time, 100 * 2**20)
 
 
@@ -73,10 +75,10 @@ def test_sentences_say_what_the_numbers_say(small) -> None:
     assert effect(small, without) == "PSNR-Y -0.20 dB, flicker +0.300, 0.80x the time"
     assert bought(small, without) == ("It buys 0.20 dB more PSNR-Y and 0.300 less flicker; it costs 25% more time.")
     useless = row(psnr=0.2, flicker=0.3, sure=1.0)
-    assert effect(small, useless).startswith("PSNR-Y the same, flicker the same")
-    assert "nothing that these frames can show" in bought(small, useless)
+    assert effect(small, useless).startswith("PSNR-Y no difference found, flicker no difference found")
+    assert "nothing that these scenes can show" in bought(small, useless)
     assert bought(small, row(psnr=0.2)) == (
-        "It buys nothing that these frames can show; it costs 0.20 dB less PSNR-Y and no time to speak of."
+        "It buys nothing that these scenes can show; it costs 0.20 dB less PSNR-Y and no time to speak of."
     )
 
 
@@ -155,12 +157,29 @@ def test_a_variant_can_change_the_models_properties(moving_frames, monkeypatch) 
     assert pipe.models.properties.blend == 0.7
 
 
-def test_the_samples_windows_show_the_same_in_both_sizes(tmp_path) -> None:
-    pairs = measure.samples(ROOT / "samples", frames=1)
+def test_the_clip_is_the_unit_of_a_study(tiny_pipe, moving_frames, monkeypatch) -> None:
+    monkeypatch.setattr(measure, "VARIANTS", [v for v in VARIANTS if v.name in ("ARTG off", "attention slicing on")])
+    pairs = []
+    for k in range(3):
+        hr = open_clip(np.stack(moving_frames[k : k + 3]).repeat(4, 1).repeat(4, 2))
+        pairs.append((str(k), open_clip(np.stack(moving_frames[k : k + 3])), hr))
+    study = measure.run(tiny_pipe, pairs, model="m", base=Settings(steps=1))
+    off, value = study.rows[1], study.rows[1].values["psnr_y"]
+    assert study.clips == {"0": 3, "1": 3, "2": 3}
+    assert value.low < value.difference < value.high
+    assert off.values.keys() == study.base.values.keys()
+    assert study.rows[2].values["psnr_y"].verdict in ("identical", "no difference that matters")
+    few = measure.run(tiny_pipe, pairs[:2], model="m", base=Settings(steps=1))
+    assert few.rows[1].values["psnr_y"].verdict == "too few clips"
+
+
+def test_the_scenes_are_clips_and_their_quarters(tmp_path) -> None:
+    pairs = measure.scenes(ROOT / "samples")
+    assert len(pairs) >= 3
     for _, lr, hr in pairs:
+        assert hr.size == (4 * lr.width, 4 * lr.height)
         small, large = (np.asarray(next(iter(clip))).astype(float) for clip in (lr, hr))
-        assert large.shape == (4 * small.shape[0], 4 * small.shape[1], 3)
         means = large.reshape(small.shape[0], 4, small.shape[1], 4, 3).mean((1, 3))
         assert np.abs(means - small).mean() < 4
     with pytest.raises(InputError, match="checkout"):
-        measure.samples(tmp_path)
+        measure.scenes(tmp_path)

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from scipy.stats import ttest_1samp
 
 from workbench.cli.compare import varied
 from workbench.cli.main import main
-from workbench.comparison import evaluate
+from workbench.comparison import Evaluation, evaluate
 from workbench.comparison.datasets import find_clips
 from workbench.degrade import DEGRADATIONS, area, bicubic, blur_down, cropped, degraded, matlab
 from workbench.errors import InputError, SettingsError
@@ -172,6 +173,35 @@ def test_an_evaluation_weighs_clips_alike_and_goes_on(tmp_path) -> None:
     assert "2 clips" in str(result)
     again = evaluate(None, tmp_path / "set", **options)
     assert [c.seconds for c in again.clips.values()] == [c.seconds for c in result.clips.values()]
+
+
+def test_an_evaluation_says_what_it_crops_and_where_frames_are_missing(tmp_path) -> None:
+    write_clip(tmp_path / "set" / "holes", frames=5)
+    for k in (1, 2):
+        (tmp_path / "set" / "holes" / f"{k:08d}.png").unlink()
+    write_clip(tmp_path / "set" / "odd", frames=2)
+    for file in (tmp_path / "set" / "odd").iterdir():
+        cv2.imwrite(str(file), cv2.imread(str(file))[:63, :78])
+    result = evaluate(None, tmp_path / "set", metrics=("psnr",), frames=3)
+    assert [note.split(",")[0].split(":")[0] for note in result.notes] == ["holes", "odd", "odd"]
+    assert "(numbers 1-2)" in result.notes[0]
+    assert "78x63 is cropped to 76x60" in result.notes[1]
+    assert "has 2 frames only, 3 were asked for" in result.notes[2]
+    assert all(note in str(result) for note in result.notes)
+    assert json.loads(result.to_json())["notes"] == result.notes
+
+
+def test_over_clips_the_clip_is_the_unit(tmp_path) -> None:
+    for k in range(4):
+        write_clip(tmp_path / "set" / str(k), frames=2, seed=k)
+    result = evaluate(None, tmp_path / "set", metrics=("psnr",), against=("bicubic", "lanczos"))
+    apart = [np.mean(clip.differences("lanczos", "psnr")) for clip in result.clips.values()]
+    found, said = result.judged["lanczos", "psnr"]
+    assert found.p == pytest.approx(ttest_1samp(apart, 0).pvalue)
+    assert said == "better"
+    assert result.rows()[-1][2].endswith("*)")
+    few = Evaluation({name: result.clips[name] for name in "01"}, "matlab")
+    assert few.judged["lanczos", "psnr"][1] == "too few clips"
 
 
 def test_vary_makes_all_combinations() -> None:

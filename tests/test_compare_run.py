@@ -20,9 +20,8 @@ from torch import Tensor
 import workbench as wb
 from workbench import metrics
 from workbench.comparison import Comparison, ImageModel, Interpolation, Recorded, compare, upscaler
-from workbench.comparison.numbers import significant
-from workbench.comparison.statistics import confidence
 from workbench.comparison.store import decode, encode
+from workbench.comparison.tables import significant
 from workbench.errors import FlowError, InputError, ModelError, SettingsError
 from workbench.pipeline.settings import Settings
 from workbench.types import Frame
@@ -326,24 +325,6 @@ def test_a_pickle_with_code_in_it_is_not_run(tmp_path) -> None:
     with pytest.raises(ModelError):
         ImageModel(tmp_path / "bomb.pth")
     assert not (tmp_path / "ran").exists()
-
-
-@examples(max_examples=20, deadline=None)
-@given(st.lists(st.floats(-100, 100), min_size=2, max_size=40), st.floats(-10, 10))
-def test_confidence_brackets_the_mean_and_shifts_with_the_values(values, shift) -> None:
-    low, high = confidence(values)
-    assert low <= high
-    assert min(values) - 1e-9 <= low
-    assert high <= max(values) + 1e-9
-    assert confidence([v + shift for v in values], values) == pytest.approx((shift, shift), abs=1e-9)
-    assert confidence(values, values) == (0.0, 0.0)
-
-
-def test_confidence_covers_the_truth_about_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(0)
-    intervals = [confidence(rng.normal(3.0, 1.0, 60).tolist()) for _ in range(60)]
-    assert sum(low <= 3 <= high for low, high in intervals) >= 50
-    assert all(math.isnan(v) for v in (*confidence([1.0]), *confidence([1.0, math.inf])))
 
 
 @pytest.mark.parametrize(

@@ -5,46 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from workbench.ablation.study import BASE, METRICS, VARIANTS, Row, Study, Value, Variant
 from workbench.comparison import Comparison, Interpolation, PipelineUpscaler, compare
 from workbench.comparison.machine import versions
-from workbench.comparison.statistics import confidence
-from workbench.degrade import region
+from workbench.comparison.statistics import TOO_FEW_CLIPS, Difference, over_clips
+from workbench.comparison.verdicts import judged
+from workbench.degrade import degraded
 from workbench.errors import FlowError, InputError
 from workbench.pipeline.memory import estimate_memory
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
-from workbench.pixels import SCALE
 from workbench.video import Clip, open_clip
 
-SAMPLES = {"forest": (96, 44), "bunny": (112, 44)}  # name -> where the window's left and top are
-FRAMES = 8
-SIZE = (96, 160)  # of the windows, as (h, w)
-WHOLE = (180, 320)  # of the samples' frames
+WHOLE = (180, 320)  # frames that memory is estimated for, (h, w)
 UNAVAILABLE = "its weights, which torchvision downloads, were not to be had where the table was made"
 
 Pair = tuple[str, Clip, Clip]
 """Name, low-resolution clip, and its original."""
 
 
-def samples(folder: Path, *, frames: int = FRAMES, size: tuple[int, int] = SIZE) -> list[Pair]:
-    """Windows of the shipped samples; raises InputError where they are not there."""
-    height, width = size
-    pairs = []
-    for name, (left, top) in SAMPLES.items():
-        small, large = (folder / f"{name}-{resolution}.mp4" for resolution in ("320x180", "1280x720"))
-        if not (small.is_file() and large.is_file()):
-            raise InputError(f"{small} and {large.name} are not there; run this in a checkout of the project.")
-        lr = region(open_clip(small)[:frames], width, height, left=left, top=top)
-        hr = region(
-            open_clip(large)[:frames], *(SCALE * n for n in (width, height)), left=SCALE * left, top=SCALE * top
-        )
-        pairs.append((name, lr, hr))
-    return pairs
+def scenes(folder: Path) -> list[Pair]:
+    """The shipped scenes; raises InputError where they are not there."""
+    clips = {path.stem: open_clip(path) for path in sorted((folder / "scenes").glob("*.mp4"))}
+    if not clips:
+        raise InputError(f"there are no clips in {folder / 'scenes'}; run this in a checkout of the project.")
+    return [(name, degraded(clip, "bicubic"), clip) for name, clip in clips.items()]
 
 
 def run(
@@ -68,11 +56,12 @@ def run(
     for name, lr, hr in pairs:
         on_progress(f"{name}: {len(columns)} variants of {len(lr)} frames")
         done.append(compare(None, lr, reference=hr, metrics=METRICS, against=[*columns, Interpolation("bicubic")]))
+    values = _values(done)
     rows = [
-        _row(done, v.name, v.about, v.changes, estimate_memory(p, WHOLE, s).working, timed=True)
+        Row(v.name, v.about, v.changes, values[v.name], _ratio(done, v.name), estimate_memory(p, WHOLE, s).working)
         for v, p, s in zip(variants, pipes, settings, strict=True)
     ]
-    rows.append(_row(done, "bicubic", "", {}, None, timed=False))
+    rows.append(Row("bicubic", "", {}, values["bicubic"], None, None))
     clips = {name: len(lr) for name, lr, _ in pairs}
     size = (pairs[0][1].height, pairs[0][1].width)
     return Study(model, clips, size, rows, missing, versions())
@@ -90,20 +79,26 @@ def _available(pipe: Pipeline, variants: Sequence[Variant], base: Settings) -> t
     return found, missing
 
 
-def _row(
-    done: Sequence[Comparison], name: str, about: str, changes: dict[str, Any], memory: int | None, *, timed: bool
-) -> Row:
-    values = {}
-    for metric in METRICS:
-        mine, first = (
-            np.array([v for c in done for v in c.values[column][metric] if v is not None]) for column in (name, BASE)
-        )
-        numbers = (mine.mean(), (mine - first).mean(), *confidence(mine.tolist(), first.tolist()))
-        values[metric] = Value(*(round(float(number), 6) for number in numbers))
-    return Row(name, about, changes, values, round(_ratio(done, name), 3) if timed else None, memory)
+def _values(done: Sequence[Comparison]) -> dict[str, dict[str, Value]]:
+    """By row and metric. The clip is the unit, and stars hold for all tests of the table together."""
+    columns = done[0].columns
+    tests = {
+        (column, metric): over_clips([float(np.mean(clip.differences(column, metric))) for clip in done])
+        for column in columns[1:]
+        for metric in METRICS
+    }
+    said = judged(tests, TOO_FEW_CLIPS)
+    values: dict[str, dict[str, Value]] = {column: {} for column in columns}
+    for column in columns:
+        for metric in METRICS:
+            mean = float(np.mean([np.mean(clip.present(column, metric)) for clip in done]))
+            found, verdict = said.get((column, metric), (Difference(0, 0, 0, 1), ""))
+            mean, difference, low, high = (round(n, 6) for n in (mean, found.mean, found.low, found.high))
+            values[column][metric] = Value(mean, difference, low, high, verdict)
+    return values
 
 
 def _ratio(done: Sequence[Comparison], name: str) -> float:
     """Median over frames of seconds / the base row's seconds for the same frame; first frames have no past."""
     pairs = chain.from_iterable(zip(c.seconds[name][1:], c.seconds[BASE][1:], strict=True) for c in done)
-    return float(np.median([mine / base for mine, base in pairs]))
+    return round(float(np.median([mine / base for mine, base in pairs])), 3)

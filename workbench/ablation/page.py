@@ -34,7 +34,8 @@ def page(study: Study, figure: str) -> str:
 
 def _head(study: Study) -> list[str]:
     h, w = study.size
-    clips = " and ".join(f"`{name}` ({count} frames)" for name, count in study.clips.items())
+    clips = ", ".join(f"`{name}`" for name in study.clips)
+    frames = " or ".join(str(count) for count in sorted(set(study.clips.values())))
     return [
         "# Which part earns its cost",
         "",
@@ -42,13 +43,17 @@ def _head(study: Study) -> list[str]:
         f"settings; `workbench ablate --check` runs it again and compares, {STATED}.",
         "",
         f"The embedded model (weights `{study.model[:12]}`) with its default settings, and one of them changed at a",
-        f"time, on windows of {w}x{h} pixels of the shipped samples {clips},",
-        f"enlarged to {4 * w}x{4 * h}. All rows see the same frames and the same noise (but for another seed's row).",
-        "In brackets: the difference to the first row over the same frames; a star where its 95 % interval (block",
-        "bootstrap over frames) leaves out 0. Time is a ratio of seconds per frame, taken frame by frame in one run;",
-        "memory is the peak beside the weights for whole frames of 320x180, estimated as `--dry-run` does (how near",
-        "that is to measurement: [memory.md](memory.md)). `bunny` comes shortly after material that the model was",
-        "trained on (see `samples/README.md`): compare the rows, and do not judge the model by their level.",
+        f"time, on {len(study.clips)} scenes of {frames} frames from `samples/scenes` ({clips}):",
+        f"brought down to {w}x{h}, enlarged to {4 * w}x{4 * h}. All rows see the same frames and the same noise (but",
+        "for another seed's row).",
+        "",
+        "In brackets: the difference to the first row over the same frames. The scene is the unit: a star stands where",
+        "the difference holds from scene to scene (Student's t, 95 %, corrected for all tests of this table together",
+        "by Holm's method) and is large enough to matter. No star means that no difference was found, not that there",
+        "is none. Time is a ratio of seconds per frame, taken frame by frame in one run; memory is the peak beside the",
+        "weights for whole frames of 320x180, estimated as `--dry-run` does (how near that is to measurement:",
+        "[memory.md](memory.md)). All scenes are of one animated film, of which the model has seen another part:",
+        "compare the rows, and do not judge the model by their level.",
         "",
     ]
 
@@ -68,7 +73,7 @@ def _cell(study: Study, row: Row, metric: str) -> str:
     value, digits = row.values[metric], DIGITS[metric]
     if row is study.base:
         return f"{value.mean:.{digits}f}"
-    star = "*" if value.certain and round(value.difference, digits) else ""
+    star = "*" if value.certain else ""
     return f"{value.mean:.{digits}f} ({value.difference:+.{digits}f}{star})"
 
 
@@ -94,7 +99,7 @@ def bought(study: Study, without: Row) -> str:
     buys, costs = [], []
     for metric, label, unit, digits in TOLD:
         value = without.values[metric]
-        if not value.certain or not round(value.difference, digits):
+        if not value.certain:
             continue
         amount = f"{abs(value.difference):.{digits}f}{unit}"
         more = "more" if value.difference < 0 else "less"  # with the part than without it
@@ -102,4 +107,4 @@ def bought(study: Study, without: Row) -> str:
         (buys if gain else costs).append(f"{amount} {more} {label}")
     assert without.time is not None
     costs.append(f"{1 / without.time - 1:.0%} more time" if without.time < 0.99 else "no time to speak of")
-    return f"It buys {' and '.join(buys) or 'nothing that these frames can show'}; it costs {' and '.join(costs)}."
+    return f"It buys {' and '.join(buys) or 'nothing that these scenes can show'}; it costs {' and '.join(costs)}."

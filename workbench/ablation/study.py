@@ -12,7 +12,7 @@ from workbench.errors import InputError
 from workbench.pipeline.settings import Settings
 
 NOTHING = 0.01  # of the memory: less is not worth a word
-FORMAT = "stream-diffvsr-ablation/1"
+FORMAT = "stream-diffvsr-ablation/2"
 BASE = "default settings"
 METRICS = ("psnr_y", "ssim_y", "haarpsi", "flicker")
 TOLD = (("psnr_y", "PSNR-Y", " dB", 2), ("flicker", "flicker", "", 3))  # in sentences: metric, label, unit, digits
@@ -50,18 +50,21 @@ VARIANTS = (
 
 @dataclass(frozen=True)
 class Value:
-    """A metric's mean over all frames, its difference to the base row over the same frames, and that one's 95 %
-    interval ``low``..``high``; the base row has zeros there."""
+    """A metric's mean over the clips, each weighing alike, and its difference to the base row over the same frames.
+
+    ``low``..``high``: the difference's 95 % interval from clip to clip (zeros in the base row). ``verdict``: what may
+    be said of it (``comparison.statistics``), "" in the base row."""
 
     mean: float
     difference: float
     low: float
     high: float
+    verdict: str = ""
 
     @property
     def certain(self) -> bool:
-        """Whether the interval leaves out zero."""
-        return self.low > 0 or self.high < 0
+        """Whether it has a star."""
+        return self.verdict in ("better", "worse")
 
 
 @dataclass(frozen=True)
@@ -137,13 +140,13 @@ def effects() -> dict[str, str]:
 
 
 def effect(study: Study, row: Row) -> str:
-    """``PSNR-Y -0.12 dB, flicker +0.03, 0.78x the time, 0.95x the memory``; what is not certain is called the same, and
-    memory is spoken of where it changes."""
+    """``PSNR-Y -0.12 dB, flicker +0.03, 0.78x the time, 0.95x the memory``.
+
+    What does not hold has its verdict in place of a number; memory is spoken of where it changes."""
     words = []
     for name, label, unit, digits in TOLD:
         value = row.values[name]
-        shown = f"{value.difference:+.{digits}f}"
-        words.append(f"{label} {shown}{unit}" if value.certain and float(shown) else f"{label} the same")
+        words.append(f"{label} {value.difference:+.{digits}f}{unit}" if value.certain else f"{label} {value.verdict}")
     if row.time is not None:
         words.append(f"{row.time:.2f}x the time")
     memory = study.memory_ratio(row)

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--check", action="store_true", help="compare with the shipped table; exit code 1 where it disagrees"
     )
-    parser.epilog = "Needs a checkout of the project (its samples), and some five minutes of one processor core."
+    parser.epilog = "Needs a checkout of the project (its samples), and some minutes of one processor core."
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ def _study() -> Study:
     from workbench.models.hub import EMBEDDED
     from workbench.pipeline.load import load_pipeline
 
-    pairs = measure.samples(ROOT / "samples")  # said before a model is loaded
+    pairs = measure.scenes(ROOT / "samples")  # said before a model is loaded
     return measure.run(
         load_pipeline(device="cpu"),
         pairs,

@@ -5,32 +5,37 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from workbench.comparison.comparison import Comparison
-from workbench.comparison.datasets import find_clips
-from workbench.comparison.numbers import aligned, significant
+from workbench.comparison.datasets import find_clips, missing_numbers
 from workbench.comparison.run import compare
+from workbench.comparison.statistics import BETTER, TOO_FEW_CLIPS, WORSE, over_clips
 from workbench.comparison.store import encode
+from workbench.comparison.tables import aligned, significant
 from workbench.comparison.upscalers import Upscaler
+from workbench.comparison.verdicts import STARS, Judged, detailed, judged
 from workbench.degrade import cropped, degraded
 from workbench.metrics import METRICS
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
-from workbench.video import open_clip
+from workbench.video import Clip, open_clip
 
 PROTOCOL = ("psnr", "ssim", "psnr_y", "ssim_y", "tof_farneback", "flicker")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A comparison for every clip; their mean weighs each clip alike, as papers do."""
+    """A comparison for every clip. Their mean weighs each clip alike, as papers do, and how sure a difference is
+    follows from the clips, not from their frames. ``notes``: what was cropped, and where frames are missing."""
 
     clips: dict[str, Comparison]
     degradation: str
+    notes: list[str] = field(default_factory=list)
 
     @property
     def columns(self) -> list[str]:
@@ -52,17 +57,46 @@ class Evaluation:
             for column in self.columns:
                 rows.append([name, column, *(significant(clip.summary(column, m).mean) for m in self.metrics)])
         for column in self.columns:
-            rows.append(["mean", column, *(significant(self.mean(column, m)) for m in self.metrics)])
+            rows.append(["mean", column, *(self._cell(column, m) for m in self.metrics)])
         return rows
 
+    def _cell(self, column: str, metric: str) -> str:
+        found, said = self.judged.get((column, metric), (None, ""))
+        star = "*" if said in (BETTER, WORSE) else ""
+        difference = "" if found is None or np.isnan(found.mean) else f" ({significant(found.mean, sign=True)}{star})"
+        return significant(self.mean(column, metric)) + difference
+
+    @cached_property
+    def judged(self) -> Judged:
+        """Differences to the first column over the clips, with what may be said of each."""
+        tests = {
+            (column, metric): over_clips(
+                [float(np.mean(clip.differences(column, metric))) for clip in self.clips.values()]
+            )
+            for column in self.columns[1:]
+            for metric in self.metrics
+        }
+        return judged(tests, TOO_FEW_CLIPS)
+
     def __str__(self) -> str:
-        return aligned(self.rows(), left=2) + f"\nx1/4 by {self.degradation}; {len(self.clips)} clips."
+        about = f"x1/4 by {self.degradation}; {len(self.clips)} clips, each weighs alike. {STARS}"
+        lines = [aligned(self.rows(), left=2), about, *detailed(self.judged, self.columns[0])]
+        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """Means, and every clip's comparison, as JSON text; also written to ``path``."""
         means = {column: {metric: self.mean(column, metric) for metric in self.metrics} for column in self.columns}
         clips = {name: json.loads(clip.to_json()) for name, clip in self.clips.items()}
-        content = {"degradation": self.degradation, "mean": encode(means), "clips": clips}
+        differences = {column: {} for column in self.columns[1:]}
+        for (column, metric), (found, said) in self.judged.items():
+            differences[column][metric] = encode(asdict(found)) | {"verdict": said}
+        content = {
+            "degradation": self.degradation,
+            "mean": encode(means),
+            "difference": differences,
+            "notes": self.notes,
+            "clips": clips,
+        }
         text = json.dumps(content, indent=1, ensure_ascii=False)
         if path is not None:
             Path(path).write_text(text + "\n", encoding="utf-8")
@@ -83,14 +117,30 @@ def evaluate(
     """Shrinks every high-resolution clip of ``folder`` (see ``find_clips``), upscales it, compares with the original.
 
     ``degradation``: ``bicubic``, ``matlab``, ``area`` or ``bd``. ``frames``: at most so many of each clip. ``resume``:
-    a folder to keep everything in and to go on from. Whole pictures are measured, no borders left out.
+    a folder to keep everything in and to go on from. Whole pictures are measured, no borders left out; what had to be
+    cropped, and frames that are missing, are in the result's ``notes``.
     """
-    clips = {}
+    clips, notes = {}, []
     for name, path in find_clips(Path(folder)).items():
-        truth = cropped(open_clip(path)[:frames])
+        original = open_clip(path)[:frames]
+        truth = cropped(original)
+        notes += [f"{name}: {note}" for note in _notes(path, original, truth)]
         keep = None if resume is None else Path(resume) / degradation / name
         lr = degraded(truth, degradation)
         clips[name] = compare(pipe, lr, *settings, reference=truth, metrics=metrics, against=against, resume=keep)
         if on_clip is not None:
             on_clip(name, clips[name])
-    return Evaluation(clips, degradation)
+        if frames is not None and clips[name].frames < frames:
+            notes.append(f"{name}: has {clips[name].frames} frames only, {frames} were asked for")
+    return Evaluation(clips, degradation, notes)
+
+
+def _notes(path: Path, original: Clip, truth: Clip) -> list[str]:
+    """What a reader of the numbers must know of a clip."""
+    notes = []
+    if truth.size != original.size:
+        sizes = [f"{width}x{height}" for width, height in (original.size, truth.size)]
+        notes.append(f"{sizes[0]} is cropped to {sizes[1]} at the right and below, whole low-resolution pixels")
+    if missing := missing_numbers(path):
+        notes.append(f"frames are missing (numbers {missing}): what moves jumps there, and metrics of motion count it")
+    return notes

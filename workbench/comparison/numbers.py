@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from workbench.comparison.statistics import confidence
+from workbench.comparison.statistics import BETTER, WORSE, over_frames
+from workbench.comparison.tables import aligned, significant
+from workbench.comparison.verdicts import STARS, Judged, detailed, judged
 from workbench.metrics import METRICS
 
 
 @dataclass(frozen=True)
 class Summary:
     """One metric of one column. ``mean`` over frames; ``difference`` to the first column over the same frames, with its
-    95 % interval ``low``..``high`` (all nan for the first column itself)."""
+    95 % interval ``low``..``high`` (nan for the first column itself, and where there are too few frames for one).
+    ``verdict``: what may be said of it (``statistics.verdict``), with all tests of the table corrected for; "" for the
+    first column."""
 
     mean: float
     difference: float
     low: float
     high: float
+    verdict: str
 
     @property
     def certain(self) -> bool:
-        """Whether the interval leaves out zero."""
-        return self.low > 0 or self.high < 0
+        """Whether it has a star."""
+        return self.verdict in (BETTER, WORSE)
 
 
 @dataclass(frozen=True)
@@ -51,17 +57,31 @@ class Numbers:
         return len(self.seconds[self.columns[0]])
 
     def summary(self, column: str, metric: str) -> Summary:
-        """Mean, and difference to the first column with its confidence."""
-        mine, first = self._present(column, metric), self._present(self.columns[0], metric)
+        """Mean, and difference to the first column with what may be said of it."""
+        mine = self.present(column, metric)
         mean = float(np.mean(mine)) if mine else float("nan")
         if column == self.columns[0]:
-            return Summary(mean, *[float("nan")] * 3)
-        finite = bool(mine) and np.isfinite([*mine, *first]).all()
-        difference = float(np.mean(np.subtract(mine, first))) if finite else float("nan")
-        return Summary(mean, difference, *confidence(mine, first))
+            nothing = float("nan")
+            return Summary(mean, nothing, nothing, nothing, "")
+        found, said = self._judged[column, metric]
+        return Summary(mean, found.mean, found.low, found.high, said)
 
-    def _present(self, column: str, metric: str) -> list[float]:
-        """Without the first frame, where a metric of pairs has none."""
+    @cached_property
+    def _judged(self) -> Judged:
+        tests = {
+            (column, metric): over_frames(self.differences(column, metric))
+            for column in self.columns[1:]
+            for metric in self.metrics
+        }
+        return judged(tests)
+
+    def differences(self, column: str, metric: str) -> list[float]:
+        """To the first column, frame by frame; nan where equal pictures make both infinite."""
+        pairs = zip(self.present(column, metric), self.present(self.columns[0], metric), strict=True)
+        return [mine - first for mine, first in pairs]
+
+    def present(self, column: str, metric: str) -> list[float]:
+        """Its values, without the first frame, where a metric of pairs has none."""
         return [value for value in self.values[column][metric] if value is not None]
 
     def best(self, metric: str) -> list[str]:
@@ -97,30 +117,10 @@ class Numbers:
             return significant(summary.mean)
         return f"{significant(summary.mean)} ({significant(summary.difference, sign=True)}{'*' * summary.certain})"
 
+    @property
+    def note(self) -> str:
+        """What stands under the table."""
+        return f"{self.frames} frames of {self.about['clip']['name']}. {STARS}"
+
     def __str__(self) -> str:
-        note = f"{self.frames} frames of {self.about['clip']['name']}. In brackets: difference to the first row; "
-        return f"{aligned(self.rows())}\n{note}* where its 95 % interval leaves out 0."
-
-
-def aligned(rows: list[list[str]], *, left: int = 1) -> str:
-    """A table for the terminal: the first ``left`` cells of each row to the left, a rule below the first row."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = [
-        "  ".join(c.ljust(w) if k < left else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
-    return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])
-
-
-def significant(value: float, *, sign: bool = False) -> str:
-    """Four figures, never in exponents where a person would not write them."""
-    if np.isnan(value):
-        return "–"
-    if not np.isfinite(value):
-        return "∞" if value > 0 else "-∞"
-    if value == 0:
-        return "0"
-    if abs(value) < 1e-3:
-        return f"{value:{'+' if sign else ''}.2e}"
-    digits = max(0, 3 - int(np.floor(np.log10(abs(value))))) if abs(value) >= 1 else 4
-    return f"{value:{'+' if sign else ''}.{min(digits, 4)}f}"
+        return "\n".join([aligned(self.rows()), self.note, *detailed(self._judged, self.columns[0])])

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from workbench.comparison.curves import curve
-from workbench.comparison.numbers import Numbers, significant
+from workbench.comparison.numbers import Numbers
 from workbench.comparison.pictures import Crop, most_different, mp4, png, shrunk
 from workbench.comparison.store import INPUT, REFERENCE, Store, encode
+from workbench.comparison.tables import significant
 from workbench.errors import OutputError
 from workbench.metrics import METRICS
 from workbench.pixels import SCALE
@@ -89,13 +90,11 @@ def _cell(comparison: Numbers, column: str, metric: str, best: bool) -> str:
     mean = f"<b>{significant(summary.mean)}</b>" + ('<span class="best">best</span>' if best else "")
     if np.isnan(summary.difference):
         return f"<td>{mean}</td>"
-    better = (summary.difference > 0) == METRICS[metric].higher_is_better
-    kind = ("better" if better else "worse") if summary.certain else "unsure"
-    if summary.low == summary.high == 0:
-        return f"<td>{mean}<small>the same</small></td>"
+    kind = summary.verdict if summary.certain else "unsure"
+    said = f'{significant(summary.difference, sign=True)} <span class="word">{summary.verdict}</span>'
     interval = f"{significant(summary.low, sign=True)} … {significant(summary.high, sign=True)}"
-    said = f'{significant(summary.difference, sign=True)} <span class="word">{kind}</span>'
-    return f'<td>{mean}<small class="{kind}">{said}</small><small>{interval}</small></td>'
+    known = "" if np.isnan(summary.low) else f"<small>{interval}</small>"
+    return f'<td>{mean}<small class="{kind}">{said}</small>{known}</td>'
 
 
 def _curves(comparison: Numbers) -> str:

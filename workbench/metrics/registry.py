@@ -23,6 +23,7 @@ SEQUENCE = ("outputs", "references")
 @dataclass(frozen=True)
 class Metric:
     """One metric. ``arguments``: the names of what ``function`` takes, in order. ``unit``: of its values, or "".
+    ``matters``: the smallest difference worth speaking of: below it no eye tells two clips apart, however sure it is.
     ``source``: who defined it, and whose code computes it. ``require``: raises MetricUnavailable when it cannot be had.
     """
 
@@ -32,6 +33,7 @@ class Metric:
     arguments: tuple[str, ...]
     higher_is_better: bool
     unit: str
+    matters: float
     source: str
     require: Callable[[], object] = lambda: None
 
@@ -66,13 +68,15 @@ def _weights(name: str) -> Callable[[], object]:
 
 
 _ALL = (
-    Metric("psnr", "PSNR", fidelity.psnr, PICTURE, True, "dB", "mean squared error over RGB"),
-    Metric("psnr_y", "PSNR-Y", partial(fidelity.psnr, colour="y"), PICTURE, True, "dB", "the same of BT.601 luma"),
-    Metric("ssim", "SSIM", fidelity.ssim, PICTURE, True, "", "Wang et al. 2004, RGB, full resolution; piq"),
-    Metric("ssim_y", "SSIM-Y", partial(fidelity.ssim, colour="y"), PICTURE, True, "", "the same of BT.601 luma"),
-    Metric("ms_ssim", "MS-SSIM", fidelity.ms_ssim, PICTURE, True, "", "Wang et al. 2003; piq"),
-    Metric("gmsd", "GMSD", fidelity.gmsd, PICTURE, False, "", "Xue et al. 2014; piq"),
-    Metric("haarpsi", "HaarPSI", fidelity.haarpsi, PICTURE, True, "", "Reisenhofer et al. 2018; piq"),
+    Metric("psnr", "PSNR", fidelity.psnr, PICTURE, True, "dB", 0.05, "mean squared error over RGB"),
+    Metric(
+        "psnr_y", "PSNR-Y", partial(fidelity.psnr, colour="y"), PICTURE, True, "dB", 0.05, "the same of BT.601 luma"
+    ),
+    Metric("ssim", "SSIM", fidelity.ssim, PICTURE, True, "", 0.001, "Wang et al. 2004, RGB, full resolution; piq"),
+    Metric("ssim_y", "SSIM-Y", partial(fidelity.ssim, colour="y"), PICTURE, True, "", 0.001, "the same of BT.601 luma"),
+    Metric("ms_ssim", "MS-SSIM", fidelity.ms_ssim, PICTURE, True, "", 0.001, "Wang et al. 2003; piq"),
+    Metric("gmsd", "GMSD", fidelity.gmsd, PICTURE, False, "", 0.001, "Xue et al. 2014; piq"),
+    Metric("haarpsi", "HaarPSI", fidelity.haarpsi, PICTURE, True, "", 0.002, "Reisenhofer et al. 2018; piq"),
     Metric(
         "flip",
         "FLIP",
@@ -80,17 +84,34 @@ _ALL = (
         PICTURE,
         False,
         "",
+        0.002,
         "Andersson et al. 2020; flip-evaluator",
         fidelity.flip_evaluator,
     ),
-    Metric("lpips", "LPIPS", learned.lpips, PICTURE, False, "", "Zhang et al. 2018, AlexNet; lpips", _weights("lpips")),
-    Metric("dists", "DISTS", learned.dists, PICTURE, False, "", "Ding et al. 2020; piq", _weights("dists")),
-    Metric("piqe", "PIQE", piqe, ALONE, False, "", "Venkatanath et al. 2015"),
-    Metric("musiq", "MUSIQ", learned.musiq, ALONE, True, "", "Ke et al. 2021; pyiqa", _weights("musiq")),
-    Metric("niqe", "NIQE", learned.niqe, ALONE, False, "", "Mittal et al. 2013; pyiqa", _weights("niqe")),
-    Metric("flicker", "Flicker", temporal.flicker, MOVING, False, "/255", "mean change along DIS flow of the input"),
-    Metric("warping_error", "Warping error", temporal.warping_error, MOVING, False, "", "Lai et al. 2018, DIS flow"),
-    Metric("tof_farneback", "tOF (TecoGAN)", temporal.tof_farneback, MOVING_PICTURE, False, "px", "Chu et al. 2020"),
+    Metric(
+        "lpips",
+        "LPIPS",
+        learned.lpips,
+        PICTURE,
+        False,
+        "",
+        0.005,
+        "Zhang et al. 2018, AlexNet; lpips",
+        _weights("lpips"),
+    ),
+    Metric("dists", "DISTS", learned.dists, PICTURE, False, "", 0.005, "Ding et al. 2020; piq", _weights("dists")),
+    Metric("piqe", "PIQE", piqe, ALONE, False, "", 0.5, "Venkatanath et al. 2015"),
+    Metric("musiq", "MUSIQ", learned.musiq, ALONE, True, "", 0.5, "Ke et al. 2021; pyiqa", _weights("musiq")),
+    Metric("niqe", "NIQE", learned.niqe, ALONE, False, "", 0.05, "Mittal et al. 2013; pyiqa", _weights("niqe")),
+    Metric(
+        "flicker", "Flicker", temporal.flicker, MOVING, False, "/255", 0.02, "mean change along DIS flow of the input"
+    ),
+    Metric(
+        "warping_error", "Warping error", temporal.warping_error, MOVING, False, "", 1e-05, "Lai et al. 2018, DIS flow"
+    ),
+    Metric(
+        "tof_farneback", "tOF (TecoGAN)", temporal.tof_farneback, MOVING_PICTURE, False, "px", 0.01, "Chu et al. 2020"
+    ),
     Metric(
         "tof_raft",
         "tOF (StableVSR)",
@@ -98,6 +119,7 @@ _ALL = (
         MOVING_PICTURE,
         False,
         "px x10",
+        0.05,
         "Rota et al. 2024; torchvision's RAFT",
         temporal.raft,
     ),
@@ -108,6 +130,7 @@ _ALL = (
         MOVING_PICTURE,
         False,
         "",
+        0.05,
         "Chu et al. 2020 (tLP); lpips",
         _weights("lpips"),
     ),
@@ -118,11 +141,12 @@ _ALL = (
         MOVING_PICTURE,
         False,
         "",
+        0.5,
         "Rota et al. 2024; lpips",
         _weights("lpips"),
     ),
-    Metric("vmaf", "VMAF", vmaf, SEQUENCE, True, "", "Netflix v0.6.1; libvmaf", ffmpeg_with_vmaf),
-    Metric("vmaf_neg", "VMAF-NEG", vmaf_neg, SEQUENCE, True, "", "Netflix v0.6.1neg; libvmaf", ffmpeg_with_vmaf),
+    Metric("vmaf", "VMAF", vmaf, SEQUENCE, True, "", 0.5, "Netflix v0.6.1; libvmaf", ffmpeg_with_vmaf),
+    Metric("vmaf_neg", "VMAF-NEG", vmaf_neg, SEQUENCE, True, "", 0.5, "Netflix v0.6.1neg; libvmaf", ffmpeg_with_vmaf),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}

@@ -129,7 +129,7 @@ def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
     result: dict[str, Any] = {
         "names": names,
         "table": [heading, *rows],
-        "note": str(comparison).splitlines()[-1],
+        "note": comparison.note,
         "frames": comparison.frames,
         "width": 4 * width,
         "height": 4 * height,

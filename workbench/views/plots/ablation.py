@@ -18,9 +18,10 @@ def ablation(study: Study) -> Figure:
     rows = [row for row in study.rows[1:] if row.time is not None]
     figure = new_figure(
         0.24 * len(rows) + 1.3,
-        "Differences to the default settings over the same frames, with 95 % intervals: green is better, a red cross "
-        "is worse, grey is not certain. Right: time and peak memory as ratios. Look for a row whose bars on the right "
-        "are short and whose points on the left are at 0: what it switches off does not earn its cost on these frames.",
+        "Differences to the default settings, with 95 % intervals from scene to scene: green is better, a red cross is "
+        "worse, grey does not hold for all tests together or is too small to matter. Right: time and peak memory as "
+        "ratios. Look for a row whose bars on the right are short and whose points on the left are at 0: what it "
+        "switches off does not earn its cost on these scenes.",
     )
     axes = figure.subplots(1, len(PANELS) + 2, sharey=True)
     places = range(len(rows))

@@ -11,8 +11,10 @@ import numpy as np
 from ipywidgets import HTML, Button, HBox, Image, IntProgress, IntSlider, Layout, VBox
 
 from workbench.comparison import Comparison, compare
-from workbench.comparison.numbers import significant
+from workbench.comparison.statistics import over_frames
 from workbench.comparison.store import Store
+from workbench.comparison.tables import significant
+from workbench.comparison.verdicts import judged
 from workbench.errors import InputError
 from workbench.metrics import METRICS
 from workbench.pipeline.settings import Settings
@@ -192,20 +194,20 @@ def _words(settings: Settings, base: Settings) -> str:
 
 
 def _table(base: Comparison, changed: Comparison) -> str:
-    """Means over the window, and which side is better; seconds are the median of a frame."""
+    """Means over the window, and what may be said of the difference; seconds are the median of a frame."""
     (a,), (b,) = base.columns, changed.columns
-    rows = [("seconds per frame", base.seconds_per_frame(a), changed.seconds_per_frame(b), False)]
-    for name in base.metrics:
+    before, after = base.seconds_per_frame(a), changed.seconds_per_frame(b)
+    rows = [("seconds per frame", before, after, "")]
+    tests = {
+        ("", name): over_frames(np.subtract(changed.present(b, name), base.present(a, name))) for name in base.metrics
+    }
+    for (_, name), (_, said) in judged(tests).items():
         metric = METRICS[name]
-        label = f"{metric.label}{f' ({metric.unit})' if metric.unit else ''}"
-        values = base.summary(a, name).mean, changed.summary(b, name).mean
-        rows.append((label, *values, metric.higher_is_better))
+        label = f"{metric.label}{f' ({metric.unit})' if metric.unit else ''} {'↑' if metric.higher_is_better else '↓'}"
+        rows.append((label, base.summary(a, name).mean, changed.summary(b, name).mean, said))
     lines = []
-    for label, before, after, higher in rows:
-        alike = significant(before) == significant(after)
-        verdict = "alike" if alike else "better" if (after > before) == higher else "worse"
-        shown = [significant(before), significant(after), significant(after - before, sign=True), verdict]
-        cells = [f"{label} {'↑' if higher else '↓'}", *shown]
+    for label, before, after, said in rows:
+        cells = [label, significant(before), significant(after), significant(after - before, sign=True), said]
         lines.append("".join(f'<td style="padding:0 1em;text-align:left">{cell}</td>' for cell in cells))
     heading = "".join(f'<th style="padding:0 1em;text-align:left">{c}</th>' for c in ("", "base", "changed", "", ""))
     return f"<table><tr>{heading}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
