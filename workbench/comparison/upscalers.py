@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from workbench.comparison.peers import PEERS, Peer
 from workbench.devices import resolve_device
 from workbench.errors import InputError, ModelError, SettingsError
 from workbench.pipeline.output import Output
@@ -154,18 +155,21 @@ class Recorded:
 
 
 def upscaler(source: str | os.PathLike[str] | Upscaler, *, device: str | torch.device = "auto") -> Upscaler:
-    """``bicubic``, ``lanczos``, the path of an image model or of a video made elsewhere, or an upscaler as it is."""
+    """``bicubic``, ``lanczos``, a name of ``PEERS``, the path of an image model or of a video made elsewhere, or an
+    upscaler as it is."""
     if not isinstance(source, (str, os.PathLike)):
         return source
     if str(source) in FILTERS:
         return Interpolation(str(source))
+    if str(source) in PEERS:
+        return Peer(str(source), device=device)
     if Path(source).suffix.lower() in MODEL_SUFFIXES:
         return ImageModel(source, device=device)
     if Path(source).suffix.lower() in VIDEO_SUFFIXES or Path(source).is_dir():
         return Recorded(source)
     raise SettingsError(
-        f"nothing to compare against under {str(source)!r}: give {', '.join(FILTERS)}, the file of a single-image "
-        f"model ({', '.join(MODEL_SUFFIXES)}), or a video or folder of frames made of the same clip."
+        f"nothing to compare against under {str(source)!r}: give {', '.join((*FILTERS, *PEERS))}, the file of a "
+        f"single-image model ({', '.join(MODEL_SUFFIXES)}), or a video or folder of frames made of the same clip."
     )
 
 
