@@ -145,3 +145,19 @@ def decoded(path: Path) -> list[np.ndarray]:
     """Every frame as libswscale gives it: for counting and comparing, not for judging colours."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def bundled(*arguments: object) -> None:
+    """Run the bundled ffmpeg program, which is not the library under test."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-y", *map(str, arguments)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
+def moving(seconds: float, rate: Fraction | int = 25) -> list[str]:
+    """An input of the bundled program: a moving picture of 64x48."""
+    return ["-f", "lavfi", "-i", f"testsrc2=s=64x48:r={rate}:d={seconds}"]
+
+
+def tone(seconds: float, frequency: int = 440) -> list[str]:
+    """An input of the bundled program: a mono tone."""
+    return ["-f", "lavfi", "-i", f"sine=f={frequency}:r={SAMPLE_RATE}:d={seconds}"]

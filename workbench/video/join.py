@@ -86,7 +86,7 @@ def join(job: Job) -> list[str]:
 
 
 def _write(job: Job, tracks: tuple[Track, ...], notes: list[str]) -> _Choice:
-    """Every track in the first way that works. What the program complains of is added to ``notes``."""
+    """Every track in the first way that works."""
     try:
         choice = [(track, track.ways[0]) for track in tracks]
         notes += _mux(job, choice)
@@ -118,7 +118,7 @@ def _works(job: Job, track: Track, way: Way) -> bool:
 
 
 def _mux(job: Job, choice: _Choice | None, *, pictures: bool = True) -> list[str]:
-    """``choice``: tracks of the source; None leaves the source out altogether. Returns the program's complaints."""
+    """``choice``: tracks of the source; None leaves the source out altogether. Returns notes on damage."""
     arguments: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         if pictures:
@@ -134,7 +134,8 @@ def _mux(job: Job, choice: _Choice | None, *, pictures: bool = True) -> list[str
         if job.suffix == ".mp4":
             arguments += ["-movflags", "+faststart"]
         arguments += ["-f", _FORMATS[job.suffix], f"file:{job.unfinished.absolute()}"]
-        return run_ffmpeg(arguments, (lambda pipe: _feed(job, pipe)) if pictures else None)
+        complaints = run_ffmpeg(arguments, (lambda pipe: _feed(job, pipe)) if pictures else None)
+    return [f"damaged parts in the source's sound or subtitles: {complaints[0]}"] if complaints else []
 
 
 def _source(job: Job) -> list[str]:

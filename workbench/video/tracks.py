@@ -118,7 +118,7 @@ def _named(source: InputContainer) -> Iterator[tuple[str, str, Any]]:
             continue  # MP4 keeps the titles of chapters in a stream of their own
         counts[kind] = counts.get(kind, 0) + 1
         about = (_codec(stream), stream.metadata.get("language"), stream.metadata.get("title"))
-        about = (*about, stream.metadata.get("filename")) if kind == "attachment" else about
+        about = (*about, stream.metadata.get({"attachment": "filename", "data": "timecode"}.get(kind, "")))
         words = ", ".join(word for word in about if word and word != "und")
         yield f"{kind} {counts[kind]}" + (f" ({words})" if words else ""), kind, stream
 
