@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from tests.video_material import SAMPLE_RATE, bundled, heard, moving, tone
+from tests.video_material import SAMPLE_RATE, ffmpeg, heard, moving, tone
 from workbench.errors import OutputError
 from workbench.video import Clip, ClipWriter, open_clip
 
@@ -36,14 +36,14 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     (folder / "about.txt").write_text(";FFMETADATA1\ntitle=My film\ndate=2020-05-01\n" + "".join(marks))
     (folder / "font.ttf").write_bytes(b"\0\1\0\0" + b"x" * 60)
-    bundled(*moving(0.04), "-frames:v", "1", folder / "cover.png")
+    ffmpeg(*moving(0.04), "-frames:v", "1", folder / "cover.png")
     inputs = [*moving(2), *tone(2), *tone(2, 880), "-i", folder / "lines.srt", "-i", folder / "about.txt"]
     maps = [word for number in range(4) for word in ("-map", str(number))]
     labels = ["-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng", "-metadata:s:a:1", "title=Comments"]
     attached = ["-attach", folder / "font.ttf", "-metadata:s:t:0", "mimetype=application/x-truetype-font"]
     attached += ["-attach", folder / "cover.png", "-metadata:s:t:1", "mimetype=image/png"]
     codecs = [*H264, "-c:a", "aac", "-c:s", "srt", "-map_metadata", "4", "-map_chapters", "4"]
-    bundled(*inputs, *maps, *codecs, *labels, *attached, folder / "rich.mkv")
+    ffmpeg(*inputs, *maps, *codecs, *labels, *attached, folder / "rich.mkv")
     return folder / "rich.mkv"
 
 
@@ -152,7 +152,7 @@ def test_a_resumed_run_carries_everything(name: str, rich: Path, tmp_path: Path)
 @pytest.mark.parametrize("name", VIDEOS)
 def test_sound_before_the_first_and_after_the_last_picture_is_kept(name: str, codec: str, tmp_path: Path) -> None:
     source = tmp_path / "in.mkv"
-    bundled("-itsoffset", "0.5", *moving(0.4), *tone(1.5), *H264, "-c:a", codec, source)
+    ffmpeg("-itsoffset", "0.5", *moving(0.4), *tone(1.5), *H264, "-c:a", codec, source)
     clip = open_clip(source)
     write(tmp_path / name, clip)
     samples, starts = heard(tmp_path / name)
@@ -168,7 +168,7 @@ def test_sound_before_the_first_and_after_the_last_picture_is_kept(name: str, co
 def test_encoded_sound_keeps_its_gaps(tmp_path: Path) -> None:
     source = tmp_path / "in.mkv"
     dropped = r"noise=drop=between(pts*tb\,0.8\,1.2)"
-    bundled(*moving(2), *tone(2), *H264, "-c:a", "mp2", "-bsf:a", dropped, source)
+    ffmpeg(*moving(2), *tone(2), *H264, "-c:a", "mp2", "-bsf:a", dropped, source)
     write(tmp_path / "out.mp4", open_clip(source))
     samples, _ = heard(tmp_path / "out.mp4")
     assert len(samples) / SAMPLE_RATE == pytest.approx(2, abs=0.05)
@@ -179,7 +179,7 @@ def test_encoded_sound_keeps_its_gaps(tmp_path: Path) -> None:
 def test_damaged_sound_costs_the_damaged_packets_only(tmp_path: Path) -> None:
     source = tmp_path / "in.mkv"
     damaged = r"noise=amount='if(between(n\,20\,25)\,1\,0)'"
-    bundled(*moving(2), *tone(2), *H264, "-c:a", "libvorbis", "-bsf:a", damaged, source)
+    ffmpeg(*moving(2), *tone(2), *H264, "-c:a", "libvorbis", "-bsf:a", damaged, source)
     writer = write(tmp_path / "out.mp4", open_clip(source))
     samples, _ = heard(tmp_path / "out.mp4")
     assert len(samples) / SAMPLE_RATE == pytest.approx(2, abs=0.05)
@@ -192,7 +192,7 @@ def test_all_layouts_sound_in_mp4(layout: str, became: str, tmp_path: Path) -> N
     channels = {"6.1": 7, "4.0": 4, "3.0": 3, "stereo": 2}[layout]
     voices = "|".join([r"0.3*sin(880*PI*t)"] * channels)
     sound = ["-f", "lavfi", "-i", f"aevalsrc={voices}:c={layout}:s=48000:d=0.4"]
-    bundled(*moving(0.4), *sound, *H264, "-c:a", "pcm_s16le", tmp_path / "in.mkv")
+    ffmpeg(*moving(0.4), *sound, *H264, "-c:a", "pcm_s16le", tmp_path / "in.mkv")
     writer = write(tmp_path / "out.mp4", open_clip(tmp_path / "in.mkv"))
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.audio[0].codec_context.layout.name == became
@@ -228,7 +228,7 @@ def test_a_track_that_fails_does_not_cost_the_others(
 
 
 def test_lost_pictures_are_an_error_and_the_parts_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundled(*moving(1), *H264, tmp_path / "in.mp4")
+    ffmpeg(*moving(1), *H264, tmp_path / "in.mp4")
     clip = open_clip(tmp_path / "in.mp4")
     monkeypatch.setattr("workbench.video.join.Job.count", 11)
     with pytest.raises(OutputError, match="10 of 11 frames arrived"):
@@ -239,7 +239,7 @@ def test_lost_pictures_are_an_error_and_the_parts_stay(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(30000, 1001), Fraction(25), Fraction(50)])
 def test_even_rates_stay_exact_in_mp4_also_when_resumed(rate: Fraction, tmp_path: Path) -> None:
-    bundled(*moving(0.5, rate), *H264, tmp_path / "in.mkv")  # its clock ticks a thousand times a second
+    ffmpeg(*moving(0.5, rate), *H264, tmp_path / "in.mkv")  # its clock ticks a thousand times a second
     clip = open_clip(tmp_path / "in.mkv")
     write(tmp_path / "out.mp4", clip, stop=5)
     write(tmp_path / "out.mp4", clip, start=4)
@@ -256,7 +256,7 @@ def test_pq_and_hlg_stay_in_ten_bits_with_their_tags(output: str, transfer: str,
     tags = f"colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc"
     colours = ["-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc"]
     coded = ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", f"log-level=none:pools=1:{tags}", *colours]
-    bundled("-f", "lavfi", "-i", "color=c=0x9a6040:s=64x48:r=25:d=0.2", *coded, tmp_path / "in.mp4")
+    ffmpeg("-f", "lavfi", "-i", "color=c=0x9a6040:s=64x48:r=25:d=0.2", *coded, tmp_path / "in.mp4")
     clip = open_clip(tmp_path / "in.mp4")
     write(tmp_path / output, clip, stop=3)
     write(tmp_path / output, clip, start=2)
@@ -271,7 +271,7 @@ def test_pq_and_hlg_stay_in_ten_bits_with_their_tags(output: str, transfer: str,
 
 def test_fewer_bits_are_said(tmp_path: Path) -> None:
     picture = ["-f", "lavfi", "-i", "color=c=0x9a6040:s=64x48:r=25:d=0.2", "-pix_fmt", "gbrp10le"]
-    bundled(*picture, "-c:v", "ffv1", tmp_path / "in.mkv")
+    ffmpeg(*picture, "-c:v", "ffv1", tmp_path / "in.mkv")
     clip = open_clip(tmp_path / "in.mkv")
     for name in ("out.mp4", "out"):
         assert "frames of 10 bits are written with 8" in write(tmp_path / name, clip).notes

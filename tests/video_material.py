@@ -147,12 +147,6 @@ def decoded(path: Path) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-def bundled(*arguments: object) -> None:
-    """Run the bundled ffmpeg program, which is not the library under test."""
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin", "-y", *map(str, arguments)]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-
-
 def moving(seconds: float, rate: Fraction | int = 25) -> list[str]:
     """An input of the bundled program: a moving picture of 64x48."""
     return ["-f", "lavfi", "-i", f"testsrc2=s=64x48:r={rate}:d={seconds}"]

@@ -20,7 +20,7 @@ _IN_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 _AAC_BITS = 96_000  # a second and channel
 # Silence in gaps and before the first sound; samples from before the output's start are dropped.
 _KEEP_TIME = "atrim=start=0,aresample=async=1:min_hard_comp=0.01:first_pts=0"
-_OF_THE_FORMAT = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
+_OF_THE_FORMAT = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "software"})
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _read(source: InputContainer, path: Path, suffix: str) -> Carried:
     for name, kind, stream in _named(source):
         ways = _WAYS[kind](stream, suffix)
         if ways:
-            primed = _codec(stream) == "aac" and source.format.name != "mpegts"
+            primed = _codec(stream) == "aac" and source.format.name.startswith(("mov", "matroska"))
             picture = _bytes_of(path, stream.index) if kind == "cover" and suffix == ".mkv" else None
             tracks.append(Track(stream.index, kind, name, ways, primed, picture))
         else:

@@ -23,9 +23,11 @@ class _Amount:
     seconds: float = 0.0
 
     def lacks(self, wanted: _Amount, *, exact: bool) -> bool:
-        """``exact``: packet by packet; else by the time that they last, but for a packet at each end."""
-        if exact or not self.packets:
-            return self.packets < wanted.packets
+        """``exact``: packet by packet; else by the time that they last, where it is known, but for one at each end."""
+        if not self.packets:
+            return wanted.packets > 0
+        if exact or not self.seconds:
+            return self.packets < wanted.packets - (0 if exact else 2)
         return self.seconds < wanted.seconds - max(_SHORT, 2 * wanted.seconds / wanted.packets)
 
 
