@@ -101,11 +101,13 @@ def test_a_lossless_result_is_the_pipelines_frames(clip, model, moving_frames, t
 
 
 def test_an_output_is_not_overwritten_unasked(clip, model, capsys):
-    Path("out.mp4").write_bytes(b"precious")
+    assert upscale(clip, "--model", model, "-o", "out.mp4") == 0
+    before = Path("out.mp4").read_bytes()
     assert upscale(clip, "--model", model, "-o", "out.mp4") == 2
-    assert "out.mp4" in capsys.readouterr().err
-    assert Path("out.mp4").read_bytes() == b"precious"
-    assert upscale(clip, "--model", model, "-o", "out.mp4", "--overwrite") == 0
+    assert "out.mp4 exists" in capsys.readouterr().err
+    assert Path("out.mp4").read_bytes() == before
+    assert upscale(clip, "--model", model, "-o", "out.mp4", "--frames", ":2", "--overwrite") == 0
+    assert frames_in("out.mp4") == 2
 
 
 STOP = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
 from collections.abc import Mapping
@@ -139,6 +140,16 @@ class Models:
                     warnings.warn("attention slicing can give NaN on MPS (diffusers issue 11229).", stacklevel=4)
                 network.set_attention_slice("auto" if on else None)  # type: ignore[arg-type]
                 setattr(network, SLICED, on)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the weights as they are in memory, the schedule and the properties."""
+        schedule = {name: value for name, value in self.scheduler_config.items() if not name.startswith("_")}
+        digest = hashlib.sha256((json.dumps(schedule, sort_keys=True) + self.properties.to_json()).encode())
+        for part, network in self.networks.items():
+            for name, tensor in network.state_dict().items():
+                digest.update(f"{part}.{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def schedule(self, steps: int) -> DDIMScheduler:
         """A DDIM scheduler set to ``steps`` timesteps; schedulers are never shared between step counts."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -16,9 +15,13 @@ from workbench._version import __version__
 from workbench.errors import InputError
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.record import Record, begun_from, sidecar_of, state_of, write_record
 from workbench.pipeline.settings import Settings
+from workbench.pipeline.size import OutputSize
 from workbench.pipeline.state import State
-from workbench.video import Clip, ClipWriter
+from workbench.video import Clip, ClipWriter, frames_in
+from workbench.video.mark import Mark
+from workbench.video.place import check_format, check_place, check_vacant, hold
 
 SAVE_STATE_EVERY = 5.0  # seconds; what a kill can cost
 
@@ -41,6 +44,7 @@ def upscale_to_file(
     output: str | os.PathLike[str],
     settings: Settings | None = None,
     *,
+    size: OutputSize | None = None,
     resume: bool = False,
     overwrite: bool = False,
     on_output: Callable[[Output], object] | None = None,
@@ -50,111 +54,158 @@ def upscale_to_file(
     Ctrl-C, or ``on_output`` returning False, ends the run cleanly: what was made is playable, and ``resume=True`` goes
     on from there, also after a kill (which costs the frames since the last saved state, at most a few seconds' worth).
     A finished output is then left as it is. A frame that cannot be used or written raises, after the same clean end.
+
+    ``size``: of the output; without it, x4. Raises OutputError before any work where the output is another run's at
+    this moment, where it was begun from something else, and where a file would be harmed that no run of it made.
     """
-    settings, output = settings or Settings(), Path(output)
-    state_file, sidecar = beside(output, ".state.safetensors"), beside(output, ".json")
-    if resume and output.exists() and (frames := _frames_if_finished(sidecar)):
-        return Run(output, frames, finished=True, sidecar=sidecar, state=None, notes=("it was finished before",))
-    state = _resumable(pipe, settings, output, state_file) if resume and state_file.exists() else None
-    done = 0 if state is None else state.index
-    seconds: list[float] = []
-    metadata: dict[str, Any] = {}
-    finished = stopped = False
-    saved = time.monotonic()
-    writer = ClipWriter(output, clip, overwrite=overwrite, resume_at=done if resume else None)
-    try:
-        with writer:
-            for out in pipe.stream(clip[done:], settings, state=state):
-                writer.write(out)
-                state, metadata = out.state, out.metadata
-                seconds.append(sum(out.seconds.values()))
-                if time.monotonic() - saved > SAVE_STATE_EVERY:
-                    saved = time.monotonic()
-                    state.save(state_file)
-                stopped = on_output is not None and on_output(out) is False
-                if stopped:
-                    break
-        finished = not stopped
-    except KeyboardInterrupt:
-        pass
-    except InputError as error:
-        raise InputError(f"{error} Kept: {writer}.") from error
-    finally:
-        _leave_state(state_file, None if finished else state)
-        if writer.frames_written:
-            about = _about(pipe, clip, settings, writer, metadata, seconds, finished)
-            sidecar.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    return Run(
-        output=output,
-        frames=writer.frames_written,
-        finished=finished,
-        sidecar=sidecar,
-        state=None if finished or state is None else state_file,
-        notes=writer.notes,
-    )
+    output, settings, size = Path(output).expanduser(), settings or Settings(), size or OutputSize()
+    begun = begun_from(pipe, clip, settings, size.of(clip.size), output)
+    check_format(output)
+    with hold(output):
+        record = check_output(output, clip, begun, resume=resume, overwrite=overwrite)
+        if record is not None and resume and record.finished and frames_in(output) == record.frames:
+            state_of(output).unlink(missing_ok=True)
+            notes = ("it was finished before",)
+            return Run(output, record.frames, finished=True, sidecar=sidecar_of(output), state=None, notes=notes)
+        work = _Work(pipe, clip, output, settings, size, begun, Mark() if record is None else Mark(record.run))
+        return work.run(resume=resume, overwrite=overwrite, on_output=on_output)
 
 
-def beside(output: Path, suffix: str) -> Path:
-    """``out.mp4`` -> ``out.mp4.json``."""
-    return output.with_name(output.name + suffix)
+def check_output(
+    output: Path, clip: Clip, begun: Mapping[str, Any], *, resume: bool = False, overwrite: bool = False
+) -> Record | None:
+    """The record of what is at ``output``; raises OutputError unless a run begun from ``begun`` may write there."""
+    check_format(output)
+    record = Record.read(output)
+    check_place(output, clip, run="" if record is None else record.run)
+    if not resume and not overwrite:
+        check_vacant(output)
+    if resume and record is not None:
+        record.check_same(output, begun)
+    return record
+
+
+class _Work:
+    """One run of one output, which is held."""
+
+    def __init__(
+        self,
+        pipe: Pipeline,
+        clip: Clip,
+        output: Path,
+        settings: Settings,
+        size: OutputSize,
+        begun: dict[str, Any],
+        mark: Mark,
+    ) -> None:
+        self.pipe, self.clip, self.output, self.settings, self.size = pipe, clip, output, settings, size
+        self.begun = begun
+        self.mark = replace(mark, about=travelling(clip, begun))
+        self.state_file = state_of(output)
+        self.state: State | None = None
+        self.seconds: list[float] = []
+        self.in_use: dict[str, Any] = {}
+
+    def run(self, *, resume: bool, overwrite: bool, on_output: Callable[[Output], object] | None) -> Run:
+        if resume and self.state_file.exists():
+            self.state = State.load(self.state_file)
+        else:
+            self.state_file.unlink(missing_ok=True)  # before there is another record: it belongs to the one before
+        before = self._begin()
+        finished, writer = False, None
+        try:
+            done = 0 if self.state is None else self.state.index
+            resume_at = done if resume else None
+            writer = ClipWriter(self.output, self.clip, overwrite=overwrite, resume_at=resume_at, mark=self.mark)
+            with writer:
+                stopped = self._make(writer, done, on_output)
+            finished = not stopped
+        except KeyboardInterrupt:
+            pass
+        except InputError as error:
+            raise InputError(f"{error} Kept: {writer}.") from error
+        finally:
+            notes = self._end(writer, before, finished=finished)
+        return Run(
+            output=self.output,
+            frames=writer.frames_written if writer else 0,
+            finished=finished,
+            sidecar=sidecar_of(self.output),
+            state=None if finished or self.state is None else self.state_file,
+            notes=notes,
+        )
+
+    def _begin(self) -> bytes | None:
+        """Writes the record, before anything is written or removed; gives back the one before."""
+        sidecar = sidecar_of(self.output)
+        before = sidecar.read_bytes() if sidecar.exists() else None
+        done = 0 if self.state is None else self.state.index
+        write_record(self.output, self._about([], frames=done, finished=False))
+        return before
+
+    def _make(self, writer: ClipWriter, done: int, on_output: Callable[[Output], object] | None) -> bool:
+        """Makes and writes the frames from ``done`` on; whether ``on_output`` asked for an end."""
+        saved = time.monotonic()
+        for out in self.pipe.stream(self.clip[done:], self.settings, state=self.state):
+            writer.write(replace(out, frame=self.size.apply(out.frame)))
+            self.state, self.in_use = out.state, out.metadata
+            self.seconds.append(sum(out.seconds.values()))
+            if time.monotonic() - saved > SAVE_STATE_EVERY:
+                saved = time.monotonic()
+                out.state.save(self.state_file)
+            if on_output is not None and on_output(out) is False:
+                return True
+        return False
+
+    def _end(self, writer: ClipWriter | None, before: bytes | None, *, finished: bool) -> tuple[str, ...]:
+        """Leaves the record, and the state of what is unfinished. Returns the notes for the person."""
+        if self.state is not None and not finished:
+            self.state.save(self.state_file)
+        if writer is None or not writer.frames_written:
+            self._take_back(before)
+            return ()
+        substitution = self.in_use.get("flow_substitution")
+        notes = (*self.clip.notes, *([substitution] if substitution else []), *writer.notes)
+        write_record(self.output, self._about(list(notes), frames=writer.frames_written, finished=finished))
+        if finished:
+            self.state_file.unlink(missing_ok=True)
+        return notes
+
+    def _take_back(self, before: bytes | None) -> None:
+        """Nothing was made: the record is again that of what is there."""
+        sidecar = sidecar_of(self.output)
+        if before is not None:
+            sidecar.write_bytes(before)
+        else:
+            sidecar.unlink(missing_ok=True)
+
+    def _about(self, notes: list[str], *, frames: int, finished: bool) -> dict[str, Any]:
+        return {
+            "output": str(self.output),
+            "source": str(self.clip.path) if self.clip.path else None,
+            "frames": frames,
+            "finished": finished,
+            "settings": self.settings.to_dict(),
+            "size": self.begun["size"],
+            "model": {"source": self.pipe.models.source, "revision": self.pipe.models.revision},
+            "device": str(self.pipe.device),
+            "dtype": str(self.pipe.models.unet.dtype),
+            "in_use": self.in_use,
+            "seconds_per_frame": median(self.seconds) if self.seconds else None,
+            "notes": notes,
+            "versions": {"workbench": __version__} | {name: version(name) for name in ("torch", "diffusers", "av")},
+            "run": self.mark.run,
+            "begun_from": self.begun,
+        }
+
+
+def travelling(clip: Clip, begun: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result says of itself, wherever it goes: no path of this machine."""
+    model = {name: begun["model"][name] for name in ("source", "revision", "weights")}
+    return {"settings": begun["settings"], "model": model, "source": clip.info.name, "frames": begun["frames"]}
 
 
 def saved_settings(output: str | os.PathLike[str]) -> Settings | None:
-    """The settings under which an unfinished ``output`` was begun, if it can be gone on with."""
-    state_file = beside(Path(output), ".state.safetensors")
-    return State.load(state_file).settings if state_file.exists() else None
-
-
-def _resumable(pipe: Pipeline, settings: Settings, output: Path, state_file: Path) -> State:
-    """The saved state, if this run would go on in the same way."""
-    state = State.load(state_file)
-    changed = settings.diff(state.settings)
-    if changed:
-        words = ", ".join(f"{name} {mine!r} (was {theirs!r})" for name, (mine, theirs) in changed.items())
-        raise InputError(
-            f"{output} was begun with other settings: {words}. Give the same settings to go on, or start anew."
-        )
-    if state.model != pipe.models.source:
-        raise InputError(f"{output} was begun with the model {state.model!r}, this is {pipe.models.source!r}.")
-    return state
-
-
-def _frames_if_finished(sidecar: Path) -> int:
-    """How many frames a finished run made; 0 where there is no word of one."""
-    try:
-        about = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return 0
-    return about["frames"] if about.get("finished") else 0
-
-
-def _leave_state(path: Path, state: State | None) -> None:
-    if state is not None:
-        state.save(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _about(
-    pipe: Pipeline,
-    clip: Clip,
-    settings: Settings,
-    writer: ClipWriter,
-    metadata: dict[str, Any],
-    seconds: list[float],
-    finished: bool,
-) -> dict[str, Any]:
-    return {
-        "output": str(writer.path),
-        "source": str(clip.path) if clip.path else None,
-        "frames": writer.frames_written,
-        "finished": finished,
-        "settings": settings.to_dict(),
-        "model": {"source": pipe.models.source, "revision": pipe.models.revision},
-        "device": str(pipe.device),
-        "dtype": str(pipe.models.unet.dtype),
-        "in_use": metadata,
-        "seconds_per_frame": median(seconds) if seconds else None,
-        "notes": [*clip.notes, *writer.notes],
-        "versions": {"workbench": __version__} | {name: version(name) for name in ("torch", "diffusers", "av")},
-    }
+    """The settings under which ``output`` was begun, where there is a record of it."""
+    record = Record.read(Path(output).expanduser())
+    return None if record is None else record.settings

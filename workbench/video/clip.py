@@ -156,6 +156,11 @@ class Clip:
         return None if info.rate is None else float(place / info.rate)
 
     @property
+    def indices(self) -> range:
+        """Which of the source's frames this clip has."""
+        return self._indices
+
+    @property
     def info(self) -> SourceInfo:
         """Facts of the whole source, before slicing."""
         return self._source.info

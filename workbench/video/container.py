@@ -12,6 +12,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from workbench.errors import InputError
+from workbench.video.files import media_path
 
 # Only containers that hold their own media: a playlist or script format could name other files or addresses.
 CONTAINERS = (
@@ -37,7 +38,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         raise InputError(f"{path} is empty (0 bytes); expected a video or an image")
     options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
     try:
-        container = av.open(str(path.resolve()), container_options=options, metadata_errors="replace")
+        container = av.open(media_path(path), container_options=options, metadata_errors="replace")
     except (FFmpegError, OSError) as error:
         reason = error.strerror or type(error).__name__
         raise InputError(

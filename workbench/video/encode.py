@@ -12,6 +12,7 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from workbench.video.files import media_path
 from workbench.video.source import SourceInfo
 
 HDR = {"smpte2084": "PQ", "arib-std-b67": "HLG"}  # transfers that 8 bits cannot hold
@@ -73,11 +74,13 @@ class PartEncoder:
         rate: Fraction,
         time_base: Fraction,
         pixel_aspect: Fraction,
+        comment: str = "",
     ) -> None:
         self._coding = coding
         self._time_base = time_base
         self._reformatter = VideoReformatter()
-        self._container: OutputContainer = av.open(str(path), "w", format="nut", options={"flush_packets": "1"})
+        self._container: OutputContainer = av.open(media_path(path), "w", format="nut", options={"flush_packets": "1"})
+        self._container.metadata["comment"] = comment
         self._stream: Any = self._container.add_stream(coding.codec, rate=rate, options=coding.options | coding.colours)
         context = self._stream.codec_context
         width, height = size

@@ -20,6 +20,8 @@ from workbench.errors import OutputError
 from workbench.video.clock import Clock, Window
 from workbench.video.container import CONTAINERS
 from workbench.video.encode import Coding
+from workbench.video.files import media_path
+from workbench.video.mark import Mark
 from workbench.video.program import ProgramError, run_ffmpeg
 from workbench.video.segments import Segment
 from workbench.video.tracks import Carried, Track, Way
@@ -32,7 +34,7 @@ _Choice = list[tuple[Track, Way]]
 
 @dataclass(frozen=True)
 class Job:
-    """What is joined into ``output``, and how it is labelled. ``tags``: text for the file, beside the source's own."""
+    """What is joined into ``output``. ``mark``: goes into the comment tag, after the source's own comment."""
 
     output: Path
     segments: list[Segment]
@@ -40,7 +42,7 @@ class Job:
     coding: Coding
     carried: Carried = field(default_factory=Carried)
     pixel_aspect: Fraction = Fraction(1)
-    tags: dict[str, str] = field(default_factory=dict)
+    mark: Mark = field(default_factory=Mark)
 
     @property
     def suffix(self) -> str:
@@ -48,7 +50,7 @@ class Job:
 
     @property
     def unfinished(self) -> Path:
-        return self.output.with_name(self.output.name + ".unfinished")
+        return self.mark.unfinished(self.output)
 
     @property
     def count(self) -> int:
@@ -129,11 +131,10 @@ def _mux(job: Job, choice: _Choice | None, *, pictures: bool = True) -> list[str
             arguments += _picture_options(job)
         if choice is not None and job.carried.path is not None:
             arguments += _track_options(job, choice, int(pictures), Path(folder))
-        for key, value in job.tags.items():
-            arguments += ["-metadata", f"{key}={value}"]
+        arguments += ["-metadata", f"comment={job.mark.after(job.carried.comment)}"]
         if job.suffix == ".mp4":
             arguments += ["-movflags", "+faststart"]
-        arguments += ["-f", _FORMATS[job.suffix], f"file:{job.unfinished.absolute()}"]
+        arguments += ["-f", _FORMATS[job.suffix], f"file:{media_path(job.unfinished)}"]
         complaints = run_ffmpeg(arguments, (lambda pipe: _feed(job, pipe)) if pictures else None)
     return [f"damaged parts in the source's sound or subtitles: {complaints[0]}"] if complaints else []
 
@@ -143,7 +144,7 @@ def _source(job: Job) -> list[str]:
     path, window = job.carried.path, job.window
     shift = Fraction(0) if window is None else job.carried.start - window.start + job.lead
     options = ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS, "-itsoffset", _decimal(shift)]
-    return [*options, "-i", f"file:{path.resolve()}"] if path else []
+    return [*options, "-i", f"file:{media_path(path)}"] if path else []
 
 
 def _picture_options(job: Job) -> list[str]:
@@ -209,7 +210,7 @@ def _feed(job: Job, pipe: IO[bytes]) -> None:
     with (
         av.open(pipe, "w", format=_FORMATS[job.suffix], options=_PIPES[job.suffix]) as container,
         # The last part is one of ours, whose stream describes itself in the way that all formats take.
-        av.open(str(job.segments[-1].path)) as last,
+        av.open(media_path(job.segments[-1].path)) as last,
     ):
         stream = container.add_stream_from_template(last.streams.video[0])
         stream.time_base = clock.time_base
@@ -223,7 +224,7 @@ def _feed(job: Job, pipe: IO[bytes]) -> None:
 
 def _packets(segment: Segment, stream: Any) -> Iterator[av.Packet]:
     count = segment.stop - segment.start
-    with av.open(str(segment.path)) as container:
+    with av.open(media_path(segment.path)) as container:
         source = container.streams.video[0]
         filters = None
         if _has_lengths(source) and not _has_lengths(stream):
@@ -246,7 +247,7 @@ def _has_lengths(stream: Any) -> bool:
 
 
 def _size(segment: Segment) -> tuple[int, int]:
-    with av.open(str(segment.path)) as container:
+    with av.open(media_path(segment.path)) as container:
         context = container.streams.video[0].codec_context
         return context.width, context.height
 
@@ -257,7 +258,7 @@ def check_joinable(earlier: Path, later: Path) -> None:
     H.264 and HEVC of ours repeat their parameters in the stream, so only size, format and codec matter; FFV1 keeps them
     in the header.
     """
-    with av.open(str(earlier)) as first, av.open(str(later)) as second:
+    with av.open(media_path(earlier)) as first, av.open(media_path(later)) as second:
         a, b = first.streams.video[0].codec_context, second.streams.video[0].codec_context
         same = (a.name, a.width, a.height, a.pix_fmt) == (b.name, b.width, b.height, b.pix_fmt)
         if same and a.name == "ffv1":

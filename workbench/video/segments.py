@@ -17,6 +17,7 @@ import av
 from av.error import FFmpegError
 
 from workbench.errors import OutputError
+from workbench.video.files import companion, media_path
 
 PICTURE_NAME = re.compile(r"\d{6,}\.png")
 VIDEO_SUFFIXES = (".mp4", ".mkv")
@@ -32,12 +33,12 @@ class Segment:
 
 
 def part_path(output: Path, start: int) -> Path:
-    return output.with_name(f"{output.name}.part-{start:06d}.nut")
+    return companion(output, f".part-{start:06d}.nut")
 
 
 def parts_of(output: Path) -> list[tuple[int, Path]]:
     """(first frame, file) of the parts that lie beside an output, in order."""
-    pattern = re.compile(re.escape(output.name) + r"\.part-(\d{6,})\.nut")
+    pattern = re.compile(re.escape(companion(output, "").name) + r"\.part-(\d{6,})\.nut")
     if not output.parent.is_dir():
         return []
     matches = [(pattern.fullmatch(path.name), path) for path in output.parent.iterdir()]
@@ -73,7 +74,7 @@ def count_frames(video: Path) -> int:
     if video.stat().st_size == 0:
         return 0
     try:
-        with av.open(str(video.resolve())) as container:
+        with av.open(media_path(video)) as container:
             return sum(1 for packet in container.demux(video=0) if packet.size)
     except (FFmpegError, IndexError) as error:
         raise OutputError(f"{video} is no video that can be continued ({error}); start anew with overwrite") from error

@@ -15,6 +15,8 @@ from workbench.video.clip import Clip
 from workbench.video.clock import Clock
 from workbench.video.encode import HDR, PartEncoder, choose_coding, with_bits
 from workbench.video.join import Job, check_joinable, join
+from workbench.video.mark import Mark
+from workbench.video.place import is_picture
 from workbench.video.segments import (
     PICTURE_NAME,
     Segment,
@@ -43,13 +45,16 @@ class Sink(Protocol):
 
 
 class PictureSink:
-    """PNG files 000000.png, 000001.png, ... in a folder, or one file that is named itself."""
+    """PNG files 000000.png, 000001.png, ... in a folder, or one file that is named itself.
+
+    What is there is the output's own (see ``check_place``); its frames from ``resume_at`` on are removed.
+    """
 
     bits = 8
 
-    def __init__(self, path: Path, clip: Clip | None, *, overwrite: bool, resume_at: int | None) -> None:
-        self._single = path.suffix.lower() == ".png" and not path.is_dir()
-        self._path = path
+    def __init__(self, path: Path, clip: Clip | None, *, resume_at: int | None, mark: Mark) -> None:
+        self._single = is_picture(path)
+        self._path, self._mark = path, mark
         self.files = [path]
         self.count = resume_at or 0
         self.notes = list(read_carried(None if clip is None else clip.path, ".png").lost)
@@ -57,18 +62,12 @@ class PictureSink:
         if clip is not None:
             _check_depth(clip, path, self.notes)
         _check_resume(path, resume_at)
-        fresh = not overwrite and resume_at is None
         if self._single:
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists() and fresh:
-                raise _exists(path)
             return
         path.mkdir(parents=True, exist_ok=True)
-        old = [file for file in path.iterdir() if PICTURE_NAME.fullmatch(file.name)]
-        if old and fresh:
-            raise _exists(path, f" with {len(old)} frames")
-        for file in old:
-            if int(file.stem) >= self.count:
+        for file in path.iterdir():
+            if PICTURE_NAME.fullmatch(file.name) and int(file.stem) >= self.count:
                 file.unlink()
         if not os.access(path, os.W_OK):
             raise PermissionError(13, "Permission denied")
@@ -77,10 +76,11 @@ class PictureSink:
         if self._single and self.count:
             raise OutputError(f"{self._path} is one picture and is written; use a folder for more frames")
         target = self._path if self._single else picture_path(self._path, self.count)
-        unfinished = target.with_name(target.name + ".unfinished")
+        unfinished = self._mark.unfinished(target)
         try:
             picture = Image.fromarray(with_bits(image, 8))
-            picture.save(unfinished, format="PNG", compress_level=3, **_density(self._pixel_aspect))
+            about = {"pnginfo": self._mark.png(), **_density(self._pixel_aspect)}
+            picture.save(unfinished, format="PNG", compress_level=3, **about)
             unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -100,13 +100,13 @@ class VideoSink:
         *,
         rate: Fraction | None,
         crf: int,
-        overwrite: bool,
         resume_at: int | None,
+        mark: Mark,
     ) -> None:
         if not 0 <= crf <= 51:
             raise SettingsError(f"crf must be 0 to 51, not {crf}")
         self.notes: list[str] = []
-        self._output = path
+        self._output, self._mark = path, mark
         self._pixel_aspect = Fraction(1) if clip is None else clip.info.pixel_aspect
         self._coding = choose_coding(path.suffix.lower(), None if clip is None else clip.info, crf)
         self.bits = self._coding.bits
@@ -119,24 +119,18 @@ class VideoSink:
         self._start = resume_at or 0
         self._new = self._good_bytes = 0
         self._finished = False
-        self._earlier = self._prepare(overwrite, resume_at)
+        self._earlier = self._prepare(resume_at)
         self._part = part_path(path, self._start)
-        # Fails here, before hours of work, where the folder cannot be written or another run has the same output.
+        # Fails here, before hours of work, where the folder cannot be written.
         self._part.open("xb").close()
 
-    def _prepare(self, overwrite: bool, resume_at: int | None) -> list[Segment]:
+    def _prepare(self, resume_at: int | None) -> list[Segment]:
         """Clear the way for a new part; returns what comes before it."""
         path = self._output
         path.parent.mkdir(parents=True, exist_ok=True)
-        left = parts_of(path)
-        if not overwrite and resume_at is None:
-            if path.exists():
-                raise _exists(path)
-            if left:
-                raise _exists(path, f" in parts, with {frames_in(path)} frames of a run that did not end")
         _check_resume(path, resume_at)
         earlier = find_segments(path) if resume_at else []
-        for start, part in left:
+        for start, part in parts_of(path):
             if start >= self._start:
                 part.unlink()
         return [
@@ -178,6 +172,7 @@ class VideoSink:
             rate=self._clock.rate,
             time_base=self._clock.time_base,
             pixel_aspect=self._pixel_aspect,
+            comment=self._mark.line,
         )
         if encoder.padded:
             self.notes.append(
@@ -196,7 +191,9 @@ class VideoSink:
         if not self.count:
             return
         if not self._is_complete():
-            job = Job(self._output, self._segments(), self._clock, self._coding, self._carried, self._pixel_aspect)
+            job = Job(
+                self._output, self._segments(), self._clock, self._coding, self._carried, self._pixel_aspect, self._mark
+            )
             self.notes += join(job)
         for _, part in parts_of(self._output):
             part.unlink()
@@ -229,13 +226,9 @@ def _density(pixel_aspect: Fraction) -> dict[str, tuple[float, float]]:
     return {"dpi": (across * 0.0254, down * 0.0254)}
 
 
-def _exists(path: Path, what: str = "") -> OutputError:
-    return OutputError(f"{path} exists{what}; overwrite it, go on with it (resume), or choose another place")
-
-
 def _check_resume(path: Path, resume_at: int | None) -> None:
     if resume_at is None:
         return
     there = frames_in(path)
     if not 0 <= resume_at <= there:
-        raise OutputError(f"cannot resume at frame {resume_at}: {path} holds {there} frames")
+        raise OutputError(f"cannot resume at frame {resume_at}: {path} holds {there} frames; start anew (overwrite)")

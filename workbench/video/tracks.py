@@ -67,6 +67,10 @@ class Carried:
     tags: dict[str, str] = field(default_factory=dict)
     picture_tags: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def comment(self) -> str:
+        return next((text for key, text in self.tags.items() if key.lower() == "comment"), "")
+
 
 def read_carried(path: Path | None, suffix: str) -> Carried:
     """``suffix``: of the output, ".mp4", ".mkv" or ".png"."""

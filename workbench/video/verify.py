@@ -12,6 +12,7 @@ from av.container import InputContainer
 from workbench.errors import InputError, OutputError
 from workbench.video.clock import Window
 from workbench.video.container import open_media
+from workbench.video.files import media_path
 from workbench.video.tracks import Carried, Track, Way
 
 _SHORT = 0.1  # seconds of sound that codecs may round away
@@ -39,7 +40,7 @@ def verify(
     ``choice``: the tracks in the order of the result's streams, after the pictures. Raises OutputError where the
     pictures are not all there.
     """
-    with av.open(str(result), metadata_errors="replace") as container:
+    with av.open(media_path(result), metadata_errors="replace") as container:
         there = _amounts(container)
         streams, tags = len(container.streams), {key.lower() for key in container.metadata}
         chapters = len(container.chapters())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +14,8 @@ from av.error import FFmpegError
 from workbench.errors import InputError, OutputError
 from workbench.video.arrays import checked_image
 from workbench.video.clip import Clip
-from workbench.video.segments import VIDEO_SUFFIXES
+from workbench.video.mark import Mark
+from workbench.video.place import check_format, check_place, check_vacant, hold, is_video
 from workbench.video.sinks import PictureSink, Sink, VideoSink
 from workbench.video.source import as_rate
 
@@ -34,7 +36,10 @@ class ClipWriter:
     say what an output has no place for. ``fps``: an even frame rate instead of the clip's time stamps, without sound.
     ``crf``: H.264 quality, 0 (largest) to 51. ``overwrite``: replace what is there (a video only once the new one is
     complete). ``resume_at``: keep exactly this many frames of what is there, and go on after them; pass the same whole
-    ``clip``. ``frames_in(path)`` tells how many there are.
+    ``clip``. ``frames_in(path)`` tells how many there are. ``mark``: what each file says of its run, from a caller that
+    holds the output already (see ``place``); only files with the same mark are then removed or replaced.
+
+    Two writers never share an output. A folder that holds the clip, or anything that no writer made, is refused.
 
     Frames go to disk as they are written: PNG files directly, videos to a part beside the output, which closing turns
     into the output (see ``segments``). Leaving the ``with`` block, by whatever exception, closes. A failing write
@@ -53,17 +58,25 @@ class ClipWriter:
         crf: int = 16,
         overwrite: bool = False,
         resume_at: int | None = None,
+        mark: Mark | None = None,
     ) -> None:
         self.path = Path(path).expanduser()
         if overwrite and resume_at is not None:
             raise OutputError("overwrite starts anew and resume_at goes on: choose one")
-        _check_not_source(self.path, clip)
         self._size: tuple[int, int] | None = None
         self._closed = False
-        try:
-            self._sink = _make_sink(self.path, clip, as_rate(fps), crf, overwrite, resume_at)
-        except (OSError, FFmpegError) as error:
-            raise OutputError(f"{self.path} cannot be written: {_reason(error)}") from error
+        check_format(self.path)
+        with ExitStack() as held:
+            try:
+                if mark is None:
+                    held.enter_context(hold(self.path))
+                check_place(self.path, clip, run=None if mark is None else mark.run, named=mark is None and overwrite)
+                if not overwrite and resume_at is None:
+                    check_vacant(self.path)
+                self._sink = _make_sink(self.path, clip, as_rate(fps), crf, resume_at, Mark() if mark is None else mark)
+            except (OSError, FFmpegError) as error:
+                raise OutputError(f"{self.path} cannot be written: {_reason(error)}") from error
+            self._held = held.pop_all()
 
     @property
     def frames_written(self) -> int:
@@ -104,10 +117,11 @@ class ClipWriter:
         if self._closed:
             return
         self._closed = True
-        try:
-            self._sink.finish()
-        except (OSError, FFmpegError) as error:
-            raise OutputError(f"{self.path} could not be finished: {_reason(error)}; {self}") from error
+        with self._held:
+            try:
+                self._sink.finish()
+            except (OSError, FFmpegError) as error:
+                raise OutputError(f"{self.path} could not be finished: {_reason(error)}; {self}") from error
 
     def _failed(self, error: Exception) -> OutputError:
         """Keep what there is, and say what and where."""
@@ -137,21 +151,16 @@ class ClipWriter:
 
 
 def _make_sink(
-    path: Path, clip: Clip | None, rate: Fraction | None, crf: int, overwrite: bool, resume_at: int | None
+    path: Path,
+    clip: Clip | None,
+    rate: Fraction | None,
+    crf: int,
+    resume_at: int | None,
+    mark: Mark,
 ) -> Sink:
-    suffix = path.suffix.lower()
-    if suffix in VIDEO_SUFFIXES:
-        return VideoSink(path, clip, rate=rate, crf=crf, overwrite=overwrite, resume_at=resume_at)
-    if suffix in ("", ".png") or path.is_dir():
-        return PictureSink(path, clip, overwrite=overwrite, resume_at=resume_at)
-    raise OutputError(
-        f"{path}: cannot write {suffix} files; use .mp4 (H.264), .mkv (lossless), a folder (PNG frames) or .png"
-    )
-
-
-def _check_not_source(path: Path, clip: Clip | None) -> None:
-    if clip is not None and clip.path is not None and path.resolve() == clip.path.resolve():
-        raise OutputError(f"{path} is the clip that is being read; write to another place")
+    if is_video(path):
+        return VideoSink(path, clip, rate=rate, crf=crf, resume_at=resume_at, mark=mark)
+    return PictureSink(path, clip, resume_at=resume_at, mark=mark)
 
 
 def _reason(error: Exception) -> str:

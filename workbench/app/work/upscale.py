@@ -12,7 +12,8 @@ import numpy as np
 from workbench.app.work.task import Stopped, Task
 from workbench.comparison.upscalers import Interpolation
 from workbench.pipeline.output import Output
-from workbench.pipeline.run import Run, beside, upscale_to_file
+from workbench.pipeline.record import sidecar_of
+from workbench.pipeline.run import Run, upscale_to_file
 from workbench.pixels import SCALE, unit_to_image
 from workbench.types import Frame
 from workbench.video import Clip, ClipWriter, frames_in, is_picture, open_clip
@@ -100,7 +101,7 @@ def bicubic(image: np.ndarray) -> np.ndarray:
 def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:
     """Says which files there are and what they are; of a run that made nothing, nothing."""
     result = task.public / _result(names)
-    sidecar = beside(result, ".json")
+    sidecar = sidecar_of(result)
     if not result.exists() or not sidecar.exists():
         return
     if "play" in names and names["play"] != result.name:
@@ -133,5 +134,6 @@ def _complete(task: Task, sidecar: Path, seconds: list[dict[str, float]]) -> dic
         "stages": stages or about.get("stages", {}),
         "notes": [task.told(note) for note in about["notes"]],
     }
+    about["begun_from"]["source"].pop("path", None)
     sidecar.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return about
