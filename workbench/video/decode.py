@@ -13,6 +13,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Disposition
 
 from workbench.errors import InputError
 from workbench.types import Frame
@@ -200,7 +201,8 @@ def _probe(path: Path, to_bt709: bool) -> _Probe:
         aspect = stream.sample_aspect_ratio or Fraction(1)
         if aspect != 1:
             notes.append(f"pixels are not square ({aspect.numerator}:{aspect.denominator}): kept as they are")
-        others = len(container.streams.video) - 1
+        covers = sum(bool(other.disposition & Disposition.attached_pic) for other in container.streams.video)
+        others = len(container.streams.video) - covers - 1
         if others:
             notes.append(f"the file holds {others} more video stream(s): not read")
         colour = describe(frame, codec, to_bt709=to_bt709)
@@ -212,17 +214,15 @@ def _probe(path: Path, to_bt709: bool) -> _Probe:
             interlaced=frame.interlaced_frame,
             pixel_aspect=aspect,
             rates=(stream.average_rate, stream.guessed_rate),
-            audio=_audio(container, notes),
+            audio=_audio(container),
             notes=tuple(notes),
         )
 
 
-def _audio(container: InputContainer, notes: list[str]) -> Audio | None:
+def _audio(container: InputContainer) -> Audio | None:
     stream = audio_stream(container)
     if stream is None:
         return None
-    if len(container.streams.audio) > 1:
-        notes.append(f"{len(container.streams.audio)} sound tracks: the first is used")
     context = stream.codec_context
     return Audio(context.name, context.sample_rate, context.layout.name)
 

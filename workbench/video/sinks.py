@@ -212,7 +212,8 @@ def _check_depth(clip: Clip, path: Path, notes: list[str], bits: int = 8) -> Non
         return
     if clip.info.transfer in HDR:
         raise OutputError(
-            f"{path}: PQ and HLG need 10 bits; write .mp4 or .mkv, or open the clip with colours='bt709' (tone-mapped)"
+            f"{path}: PQ and HLG need 10 bits; write .mp4 or .mkv, or have them tone-mapped: open the clip with "
+            "colours='bt709' (--colours bt709)"
         )
     notes.append(f"frames of {clip.info.bits} bits are written with {bits}")
 
