@@ -102,7 +102,7 @@ def test_flat_pictures_stay_flat_in_range_and_in_batches(kind, level, height, wi
 def test_unusable_pictures_and_kinds_are_refused() -> None:
     with pytest.raises(InputError, match="multiples of 4"):
         area(torch.rand(3, 18, 20))
-    with pytest.raises(SettingsError, match="one of bicubic, matlab, area, bd"):
+    with pytest.raises(SettingsError, match="one of bicubic, matlab, area, bd, realesrgan"):
         degraded(open_clip(np.zeros((1, 16, 16, 3), np.uint8)), "nearest")
 
 

@@ -20,6 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", type=Path, help="a video file or a folder of frames")
     add_columns(parser)
     parser.add_argument("--reference", type=Path, help="the same clip four times as large, for metrics that need it")
+    parser.add_argument(
+        "--degradation",
+        metavar="CHAIN",
+        help="CLIP is the high-resolution original: make the small one from it by this chain (see 'workbench eval'), "
+        "and measure against it",
+    )
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write one self-contained HTML page")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
@@ -48,12 +54,17 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from workbench.comparison import compare
+    from workbench.degrade import cropped, degraded
     from workbench.pipeline.memory import check_memory
     from workbench.video import open_clip
 
     if args.metrics == "list":
         return list_metrics()
     clip, reference = open_clip(args.clip), None if args.reference is None else open_clip(args.reference)
+    if args.degradation is not None:
+        if reference is not None:
+            raise SettingsError("with --degradation the clip is its own reference; leave out --reference.")
+        clip, reference = degraded(clip, args.degradation), cropped(clip)
     pipe = None if args.no_pipeline else load(args)
     settings = [] if pipe is None else varied(settings_from(args), args.vary)
     if pipe is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from workbench.cli.compare import add_columns, list_metrics, load, metric_names, other_columns, varied
 from workbench.cli.options import add_model, add_settings, settings_from
+from workbench.errors import SettingsError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,8 +17,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--degradation",
         default="matlab",
-        help="x1/4 by bicubic (with antialias), matlab (BI), area, or bd (blur of sigma 1.6, then every fourth pixel)",
+        metavar="CHAIN",
+        help="how clips are made small and damaged: bicubic (with antialias), matlab (BI), area, bd (blur of sigma "
+        "1.6, then every fourth pixel) or realesrgan, then damage: bicubic+noise:3+h264:28; 'list' shows all",
     )
+    parser.add_argument(
+        "--strengths",
+        metavar="A,B,...",
+        help="evaluate for each of these strengths of the chain's last step, for example --degradation bicubic+h264 "
+        "--strengths 18,23,28,33: where does each upscaler stop being better than bicubic?",
+    )
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="with --strengths: draw quality against strength")
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames of each clip")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
     add_settings(parser)
@@ -25,10 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from workbench.comparison.evaluation import PROTOCOL, evaluate
+    from workbench.comparison.strengths import by_strength
 
     if args.metrics == "list":
         return list_metrics()
-    result = evaluate(
+    if args.degradation == "list":
+        return list_damage()
+    if args.figure is not None and args.strengths is None:
+        raise SettingsError("--figure draws quality against strength: give --strengths too.")
+    work = evaluate if args.strengths is None else partial(by_strength, strengths=numbers(args.strengths))
+    result = work(
         None if args.no_pipeline else load(args),
         args.folder,
         *([] if args.no_pipeline else varied(settings_from(args), args.vary)),
@@ -40,7 +57,30 @@ def run(args: argparse.Namespace) -> int:
         on_clip=lambda name, clip: print(f"{name}: {clip.frames} frames", flush=True),
     )
     print(result)
+    if args.figure is not None:
+        from workbench.views.plots.strengths import strengths
+
+        strengths(result).savefig(args.figure)
+        print(f"wrote {args.figure}")
     if args.json is not None:
         result.to_json(args.json)
         print(f"wrote {args.json}")
+    return 0
+
+
+def numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError as error:
+        raise SettingsError(f"--strengths takes numbers, for example 18,23,28; got {text!r}.") from error
+
+
+def list_damage() -> int:
+    """Every step of a chain, and what it stands for."""
+    from workbench.degrade.chain import DAMAGES, RESIZES
+
+    for name, stands_for in RESIZES.items():
+        print(f"{name:12} {stands_for}")
+    for name, kind in DAMAGES.items():
+        print(f"{f'{name}:{kind.usual:g}':12} {kind.stands_for}  [{kind.low:g} to {kind.high:g}, {kind.unit}]")
     return 0

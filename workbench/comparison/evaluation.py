@@ -116,16 +116,16 @@ def evaluate(
 ) -> Evaluation:
     """Shrinks every high-resolution clip of ``folder`` (see ``find_clips``), upscales it, compares with the original.
 
-    ``degradation``: ``bicubic``, ``matlab``, ``area`` or ``bd``. ``frames``: at most so many of each clip. ``resume``:
-    a folder to keep everything in and to go on from. Whole pictures are measured, no borders left out; what had to be
-    cropped, and frames that are missing, are in the result's ``notes``.
+    ``degradation``: a chain as ``degrade.chain`` reads it, ``bicubic+noise:3+h264:28``. ``frames``: at most so many of
+    each clip. ``resume``: a folder to keep everything in and to go on from. Whole pictures are measured, no borders
+    left out; what had to be cropped, and frames that are missing, are in the result's ``notes``.
     """
     clips, notes = {}, []
     for name, path in find_clips(Path(folder)).items():
         original = open_clip(path)[:frames]
         truth = cropped(original)
         notes += [f"{name}: {note}" for note in _notes(path, original, truth)]
-        keep = None if resume is None else Path(resume) / degradation / name
+        keep = None if resume is None else Path(resume) / degradation.replace(":", "-") / name
         lr = degraded(truth, degradation)
         clips[name] = compare(pipe, lr, *settings, reference=truth, metrics=metrics, against=against, resume=keep)
         if on_clip is not None:

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from workbench.errors import InputError, SettingsError
-from workbench.pixels import SCALE, downscale, image_to_unit, unit_to_image
+from workbench.errors import InputError
+from workbench.pixels import SCALE, downscale
 from workbench.types import Frame
 from workbench.video import Clip
 
@@ -68,18 +68,6 @@ DEGRADATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def degraded(clip: Clip, kind: str = "matlab") -> Clip:
-    """The lazy low-resolution clip of a high-resolution one, in 8 bit. Raises SettingsError for an unknown kind."""
-    if kind not in DEGRADATIONS:
-        raise SettingsError(f"a degradation must be one of {', '.join(DEGRADATIONS)}, got {kind!r}.")
-    clip = cropped(clip)
-
-    def shrink(image: np.ndarray) -> np.ndarray:
-        return unit_to_image(DEGRADATIONS[kind](image_to_unit(image)))
-
-    return Clip(_Changed(clip, (clip.width // SCALE, clip.height // SCALE), shrink))
-
-
 def cropped(clip: Clip) -> Clip:
     """The clip without the last rows and columns that are no whole low-resolution pixels; lazy."""
     width, height = (side - side % SCALE for side in clip.size)
@@ -92,13 +80,15 @@ def region(clip: Clip, width: int, height: int, *, left: int = 0, top: int = 0) 
         raise InputError(
             f"{width}x{height} pixels at ({left}, {top}) do not lie in frames of {clip.width}x{clip.height}."
         )
-    return Clip(_Changed(clip, (width, height), lambda image: image[top : top + height, left : left + width]))
+    return Clip(Changed(clip, (width, height), lambda image, _: image[top : top + height, left : left + width]))
 
 
-class _Changed:
-    """A clip whose pictures are changed, to ``size`` (width, height), when they are read."""
+class Changed:
+    """A clip whose pictures are changed, to ``size`` (width, height), when they are read.
 
-    def __init__(self, clip: Clip, size: tuple[int, int], change: Callable[[np.ndarray], np.ndarray]) -> None:
+    ``change``: picture and place in the clip -> picture."""
+
+    def __init__(self, clip: Clip, size: tuple[int, int], change: Callable[[np.ndarray, int], np.ndarray]) -> None:
         self.clip = clip
         self.change = change
         length = None if clip.info.length is None else len(clip)
@@ -107,7 +97,7 @@ class _Changed:
     def read(self, indices: range) -> Iterator[Frame]:
         frames = self.clip[indices.start : indices.stop : indices.step]
         for place, frame in zip(indices, frames, strict=False):
-            yield replace(frame, image=self.change(frame.image), index=place)
+            yield replace(frame, image=self.change(frame.image, place), index=place)
 
 
 def _checked(picture: Tensor, resize: Callable[[Tensor], Tensor]) -> Tensor:

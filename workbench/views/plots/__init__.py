@@ -12,6 +12,7 @@ from workbench.views.plots.motion import flow
 from workbench.views.plots.pictures import difference, frames
 from workbench.views.plots.series import compare, curves, timeline
 from workbench.views.plots.steps import denoising, x0
+from workbench.views.plots.strengths import strengths
 from workbench.views.plots.temporal import tpm
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "fit",
     "flow",
     "frames",
+    "strengths",
     "timeline",
     "tpm",
     "x0",
