@@ -106,7 +106,7 @@ def test_all_metrics_refuse_alike_what_they_cannot_judge(name, case) -> None:
     metric = metrics.METRICS[name]
     known = dict.fromkeys(("output", "reference", "previous", "previous_reference"), GOOD)
     known |= {"motion": metrics.Correspondence.given(torch.zeros(2, 176, 176)), "output": bad}
-    known |= {"outputs": [bad], "references": [GOOD]}
+    known |= {"outputs": [bad], "references": [GOOD], "fps": 25.0}
     if metric.arguments == ("output",) and case == "another size":
         return  # it has nothing to be unequal to
     with pytest.raises(InputError, match=said):
@@ -119,7 +119,7 @@ def test_metrics_of_moving_pictures_refuse_batches(name) -> None:
     known = dict.fromkeys(("output", "reference", "previous", "previous_reference"), batch)
     known |= {"motion": metrics.Correspondence.given(torch.zeros(2, 176, 176))}
     with pytest.raises(InputError, match=r"shape \(3, H, W\), got"):
-        metrics.METRICS[name](**known, outputs=[batch], references=[batch])
+        metrics.METRICS[name](**known, outputs=[batch], references=[batch], fps=25.0)
 
 
 def test_every_metric_says_how_to_read_it() -> None:

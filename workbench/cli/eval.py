@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from workbench.cli.compare import add_columns, list_metrics, load, metric_names, other_columns, varied
 from workbench.cli.options import add_model, add_settings, settings_from
@@ -44,7 +46,9 @@ def run(args: argparse.Namespace) -> int:
         return list_damage()
     if args.figure is not None and args.strengths is None:
         raise SettingsError("--figure draws quality against strength: give --strengths too.")
-    work = evaluate if args.strengths is None else partial(by_strength, strengths=numbers(args.strengths))
+    work: Callable[..., Any] = evaluate
+    if args.strengths is not None:
+        work = partial(by_strength, strengths=numbers(args.strengths))
     result = work(
         None if args.no_pipeline else load(args),
         args.folder,

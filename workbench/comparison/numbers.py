@@ -59,7 +59,7 @@ class Numbers:
     def summary(self, column: str, metric: str) -> Summary:
         """Mean, and difference to the first column with what may be said of it."""
         mine = self.present(column, metric)
-        mean = float(np.mean(mine)) if mine else float("nan")
+        mean = METRICS[metric].pool(mine) if mine else float("nan")
         if column == self.columns[0]:
             nothing = float("nan")
             return Summary(mean, nothing, nothing, nothing, "")

@@ -205,7 +205,9 @@ def _sequences(
     count = len(store.records())
     return {
         column.name: {
-            metric.name: metric(outputs=store.pictures(place, count), references=store.pictures(REFERENCE, count))
+            metric.name: metric(
+                outputs=store.pictures(place, count), references=store.pictures(REFERENCE, count), fps=fps
+            )
             for metric in metrics
             if metric.scope == "sequence"
         }

@@ -9,7 +9,7 @@ states/<place>.<0|1>.safetensors    after the last two frames
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +108,9 @@ class Store:
     def picture(self, place: int | str, index: int) -> np.ndarray:
         return read_picture(self.picture_path(place, index))
 
-    def pictures(self, place: int | str, count: int) -> Iterator[Tensor]:
-        """(3, H, W) float in [0, 1], one by one."""
-        for index in range(count):
-            yield image_to_unit(self.picture(place, index))
+    def pictures(self, place: int | str, count: int) -> Pictures:
+        """(3, H, W) float in [0, 1], read one by one."""
+        return Pictures(self, place, count)
 
     def save_state(self, place: int, state: State) -> None:
         folder = self.folder / "states"
@@ -127,3 +126,20 @@ class Store:
         if state.index != index:
             raise InputError(f"{path} is the state after {state.index} frames, not {index}; delete the folder.")
         return state
+
+
+class Pictures(Sequence[Tensor]):
+    """A column's pictures, each read when it is asked for."""
+
+    def __init__(self, store: Store, place: int | str, count: int) -> None:
+        self.store, self.place, self.count = store, place, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(self.count))]
+        if not 0 <= index < self.count:
+            raise IndexError(index)
+        return image_to_unit(self.store.picture(self.place, index))

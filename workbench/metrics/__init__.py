@@ -4,6 +4,7 @@ Pictures are float RGB in [0, 1], (3, H, W) or (B, 3, H, W). The output comes fi
 All raise InputError for what they cannot judge: other ranges, integers, NaN, unequal or unsuitable sizes.
 """
 
+from workbench.metrics.cvvdp import cvvdp_heat_map
 from workbench.metrics.fidelity import flip, gmsd, haarpsi, ms_ssim, psnr, ssim
 from workbench.metrics.images import luma
 from workbench.metrics.learned import dists, lpips, musiq, niqe
@@ -11,13 +12,14 @@ from workbench.metrics.motion import Correspondence, estimate_motion, visible_pi
 from workbench.metrics.piqe import piqe
 from workbench.metrics.registry import METRICS, Metric, choose
 from workbench.metrics.temporal import flicker, tlpips, tlpips_x1000, tof_farneback, tof_raft, warping_error
-from workbench.metrics.vmaf import vmaf, vmaf_neg
+from workbench.metrics.vmaf import vmaf, vmaf_neg, xpsnr
 
 __all__ = [
     "METRICS",
     "Correspondence",
     "Metric",
     "choose",
+    "cvvdp_heat_map",
     "dists",
     "estimate_motion",
     "flicker",
@@ -40,4 +42,5 @@ __all__ = [
     "vmaf",
     "vmaf_neg",
     "warping_error",
+    "xpsnr",
 ]

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 from workbench.errors import MetricUnavailable, SettingsError
-from workbench.metrics import fidelity, learned, temporal
+from workbench.metrics import cvvdp, fidelity, learned, temporal
 from workbench.metrics.piqe import piqe
-from workbench.metrics.vmaf import ffmpeg_with_vmaf, vmaf, vmaf_neg
+from workbench.metrics.vmaf import ffmpeg_with_vmaf, vmaf, vmaf_neg, xpsnr
 
 PICTURE = ("output", "reference")
 ALONE = ("output",)
 MOVING = ("output", "previous", "motion")
 MOVING_PICTURE = ("output", "previous", "reference", "previous_reference")
 SEQUENCE = ("outputs", "references")
+TIMED_SEQUENCE = (*SEQUENCE, "fps")
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Metric:
     matters: float
     source: str
     require: Callable[[], object] = lambda: None
+    pool: Callable[[Sequence[float]], float] = fmean
+    """a clip's value from its frames'"""
 
     @property
     def needs_reference(self) -> bool:
@@ -44,7 +48,7 @@ class Metric:
     @property
     def scope(self) -> str:
         """``frame``, ``pair`` (this frame and the previous one) or ``sequence`` (all frames, read lazily)."""
-        if self.arguments == SEQUENCE:
+        if "outputs" in self.arguments:
             return "sequence"
         return "pair" if "previous" in self.arguments else "frame"
 
@@ -146,20 +150,54 @@ _ALL = (
         _weights("lpips"),
     ),
     Metric("vmaf", "VMAF", vmaf, SEQUENCE, True, "", 0.5, "Netflix v0.6.1; libvmaf", ffmpeg_with_vmaf),
+    Metric("xpsnr", "XPSNR", xpsnr, SEQUENCE, True, "dB", 0.05, "Helmrich et al. 2020, luma; ffmpeg", ffmpeg_with_vmaf),
+    Metric(
+        "cvvdp",
+        "ColorVideoVDP",
+        cvvdp.cvvdp,
+        TIMED_SEQUENCE,
+        True,
+        "JOD",
+        0.05,
+        f"Mantiuk et al. 2024, display {cvvdp.DISPLAY}; cvvdp",
+        cvvdp.require,
+        cvvdp.pooled,
+    ),
     Metric("vmaf_neg", "VMAF-NEG", vmaf_neg, SEQUENCE, True, "", 0.5, "Netflix v0.6.1neg; libvmaf", ffmpeg_with_vmaf),
 )
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+
+class Metrics(dict[str, Metric]):
+    """The metrics by name; ``cvvdp:DISPLAY`` is cvvdp on another display than the usual one."""
+
+    def __missing__(self, name: str) -> Metric:
+        metric, _, display = name.partition(":")
+        if metric != "cvvdp" or not display:
+            raise KeyError(name)
+        source = f"Mantiuk et al. 2024, display {display}; cvvdp"
+        function = partial(cvvdp.cvvdp, display=display)
+        return replace(self["cvvdp"], name=name, label=f"ColorVideoVDP {display}", function=function, source=source)
+
+
+METRICS: dict[str, Metric] = Metrics({metric.name: metric for metric in _ALL})
 
 
 def choose(names: Iterable[str]) -> list[Metric]:
     """Metrics by name; raises SettingsError for an unknown one and MetricUnavailable for one that cannot be had."""
     chosen = []
     for name in names:
-        if name not in METRICS:
-            near = get_close_matches(name, METRICS, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise SettingsError(f"there is no metric {name!r}.{hint} The metrics are: {', '.join(METRICS)}.")
+        _check_name(name)
         METRICS[name].require()
         chosen.append(METRICS[name])
     return chosen
+
+
+def _check_name(name: str) -> None:
+    metric, _, display = name.partition(":")
+    if metric not in METRICS or (display and metric != "cvvdp"):
+        near = get_close_matches(metric, METRICS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(METRICS)
+        raise SettingsError(f"there is no metric {name!r}.{hint} The metrics are: {known}, and cvvdp:DISPLAY.")
+    if display and display not in cvvdp.displays():
+        raise SettingsError(f"cvvdp's display must be one of {', '.join(cvvdp.displays())}, got {display!r}.")

@@ -1,8 +1,9 @@
-"""VMAF of two sequences, by the libvmaf inside imageio-ffmpeg's binary; its models are built in."""
+"""VMAF and XPSNR of two sequences, by imageio-ffmpeg's binary; the models are built in."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ from workbench.pixels import unit_to_image
 
 MODEL, MODEL_NEG = "vmaf_v0.6.1", "vmaf_v0.6.1neg"
 MINIMUM = 32
+LOG = "log"
 
 
 def vmaf(
@@ -31,16 +33,35 @@ def vmaf(
     luma. Both are read lazily, in step. Frames are fed as pairs in one picture, so one pipe serves on every system.
     Raises InputError for unusable pictures, MetricUnavailable when the ffmpeg binary has no libvmaf.
     """
+    log = _filtered(f"libvmaf=model=version={model}:log_fmt=json:log_path={LOG}", outputs, references, fps)
+    return [frame["metrics"]["vmaf"] for frame in json.loads(log)["frames"]] if log else []
+
+
+def xpsnr(outputs: Iterable[Tensor], references: Iterable[Tensor], *, fps: float = 25.0) -> list[float]:
+    """Extended perceptually weighted PSNR (Helmrich et al., 2020) of luma in dB, one value a frame; higher is better.
+
+    Errors weigh less where texture and motion hide them. Pictures as ``vmaf`` takes them; infinite for equal ones.
+    """
+    log = _filtered(f"xpsnr=stats_file={LOG}", outputs, references, fps)
+    return [float(value) for value in re.findall(r"^n: *\d+  XPSNR y: (\S+)", log, re.MULTILINE)]
+
+
+def vmaf_neg(outputs: Iterable[Tensor], references: Iterable[Tensor], *, fps: float = 25.0) -> list[float]:
+    """VMAF with the "no enhancement gain" model, which does not reward sharpening; otherwise as ``vmaf``."""
+    return vmaf(outputs, references, model=MODEL_NEG, fps=fps)
+
+
+def _filtered(measure: str, outputs: Iterable[Tensor], references: Iterable[Tensor], fps: float) -> str:
+    """The log that a filter of the ffmpeg binary writes of two sequences; "" for empty ones."""
     binary = ffmpeg_with_vmaf()
     pairs = _pairs(outputs, references)
     first = next(pairs, None)
     if first is None:
-        return []
+        return ""
     height, width = first.shape[:2]
     halves = "[0]split[a][b];[a]crop=iw:ih/2:0:0,format=yuv420p[out];[b]crop=iw:ih/2:0:ih/2,format=yuv420p[ref];"
-    measure = f"[out][ref]libvmaf=model=version={model}:log_fmt=json:log_path=vmaf.json"
     source = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(fps), "-i", "pipe:"]
-    command = [binary, "-v", "error", *source, "-lavfi", halves + measure, "-f", "null", "-"]
+    command = [binary, "-v", "error", *source, "-lavfi", f"{halves}[out][ref]{measure}", "-f", "null", "-"]
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "errors").open("w+b") as errors:
         process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stderr=errors)
         assert process.stdin is not None
@@ -52,16 +73,12 @@ def vmaf(
             pass  # its own words, below, say why
         finally:
             process.communicate()
-        log = Path(folder) / "vmaf.json"
+        log = Path(folder) / LOG
         if process.returncode or not log.is_file():
             errors.seek(0)
-            raise InputError(f"ffmpeg could not compute {model} for {width}x{height // 2}: {errors.read().decode()}")
-        return [frame["metrics"]["vmaf"] for frame in json.loads(log.read_text())["frames"]]
-
-
-def vmaf_neg(outputs: Iterable[Tensor], references: Iterable[Tensor], *, fps: float = 25.0) -> list[float]:
-    """VMAF with the "no enhancement gain" model, which does not reward sharpening; otherwise as ``vmaf``."""
-    return vmaf(outputs, references, model=MODEL_NEG, fps=fps)
+            said = errors.read().decode()
+            raise InputError(f"ffmpeg could not measure {measure} for {width}x{height // 2}: {said}")
+        return log.read_text()
 
 
 @lru_cache(maxsize=1)
