@@ -131,15 +131,15 @@ class Store:
 class Pictures(Sequence[Tensor]):
     """A column's pictures, each read when it is asked for."""
 
-    def __init__(self, store: Store, place: int | str, count: int) -> None:
-        self.store, self.place, self.count = store, place, count
+    def __init__(self, store: Store, place: int | str, length: int) -> None:
+        self.store, self.place, self.length = store, place, length
 
     def __len__(self) -> int:
-        return self.count
+        return self.length
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(self.count))]
-        if not 0 <= index < self.count:
+            return [self[k] for k in range(*index.indices(self.length))]
+        if not 0 <= index < self.length:
             raise IndexError(index)
         return image_to_unit(self.store.picture(self.place, index))

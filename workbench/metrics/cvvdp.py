@@ -17,6 +17,7 @@ DISPLAY = "standard_4k"
 NO_CLOCK = 25.0  # frames per second of clips that have no clock
 JOD_A, JOD_EXPONENT, BETA_TIME = 0.0439569391310215, 0.9302042722702026, 2  # of the package's parameters
 LINEAR_BELOW = 0.1
+SMALLEST = 8  # pixels a side
 WINDOW = 16  # frames whose heat maps are in memory together
 
 
@@ -32,7 +33,7 @@ def cvvdp(
     one of ``displays``. Raises MetricUnavailable without the package cvvdp.
     """
     source = _source(outputs, references, fps, display)
-    if not source.count:
+    if not source.range:
         return []
     judge = _judge(display)
     _, stats = judge.predict_video_source(source)
@@ -50,9 +51,9 @@ def cvvdp_heat_map(
     whole = _source(outputs, references, fps, display)
     judge = _judge(display, "supra-threshold")
     before = len(judge.get_temporal_filters(whole.fps)[0][0]) - 1
-    for start in range(0, whole.count, WINDOW):
+    for start in range(0, len(whole.range), WINDOW):
         first = max(0, start - before)
-        part = whole.part(first, min(start + WINDOW, whole.count))
+        part = whole.part(first, start + WINDOW)
         _, stats = judge.predict_video_source(part)
         for frame in stats["heatmap"][0, :, start - first :].unbind(1):
             yield (frame.float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
@@ -85,8 +86,6 @@ def require() -> None:
 
 
 def _judge(display: str, heatmap: str | None = None) -> Any:
-    if display not in displays():
-        raise SettingsError(f"a display must be one of {', '.join(displays())}, got {display!r}.")
     import pycvvdp  # type: ignore[import-not-found]
 
     return pycvvdp.cvvdp(display_name=display, heatmap=heatmap, device=torch.device("cpu"), quiet=True)
@@ -114,50 +113,58 @@ def _seen_of(jod: float) -> float:
     return linear if linear <= LINEAR_BELOW else (lost / JOD_A) ** (1 / JOD_EXPONENT)
 
 
-def _source(
-    outputs: Iterable[Tensor], references: Iterable[Tensor], fps: float | None, display: str
-) -> Any:  # a class of the package, which may be missing
-    require()
-    from pycvvdp.display_model import vvdp_display_photometry  # type: ignore[import-not-found]
-    from pycvvdp.video_source import video_source  # type: ignore[import-not-found]
+Pairs = tuple[Sequence[Tensor], Sequence[Tensor]]
+"""Outputs and references."""
 
-    class Source(video_source):  # type: ignore[misc]
-        """Frames as the package asks for them: one after the other, the test's before the reference's."""
 
-        def __init__(self, pairs: tuple[Sequence[Tensor], Sequence[Tensor]], first: int, last: int) -> None:
-            self.pairs, self.first, self.count = pairs, first, last - first
-            self.fps = fps or NO_CLOCK
-            self.photometry = vvdp_display_photometry.load(display, [])
-            self.held: dict[int, list[Tensor]] = {}
+class _Source:
+    """Frames as the package's metric asks for them: one after the other, the test's before the reference's."""
 
-        def part(self, first: int, last: int) -> Source:
-            return Source(self.pairs, first, last)
+    def __init__(
+        self, pairs: tuple[Sequence[Tensor], Sequence[Tensor]], places: range, fps: float, display: str
+    ) -> None:
+        from pycvvdp.display_model import vvdp_display_photometry  # type: ignore[import-not-found]
 
-        def get_video_size(self) -> tuple[int, int, int]:
-            return (*self._pair(0)[0].shape[-2:], self.count)
+        self.pairs, self.range, self.fps, self.display = pairs, places, fps, display
+        self.photometry: Any = vvdp_display_photometry.load(display, [])
+        self.held: tuple[int, list[Tensor]] = (-1, [])
 
-        def get_frames_per_second(self) -> float:
-            return self.fps
+    def part(self, first: int, last: int) -> _Source:
+        return _Source(self.pairs, self.range[first:last], self.fps, self.display)
 
-        def get_test_frame(self, frame: int, device: torch.device, colorspace: str) -> Tensor:
-            return self._shown(self._pair(frame)[0], colorspace)
+    def get_video_size(self) -> tuple[int, int, int]:
+        height, width = self._pair(0)[0].shape[-2:]
+        return height, width, len(self.range)
 
-        def get_reference_frame(self, frame: int, device: torch.device, colorspace: str) -> Tensor:
-            return self._shown(self._pair(frame)[1], colorspace)
+    def get_frames_per_second(self) -> float:
+        return self.fps
 
-        def _pair(self, frame: int) -> list[Tensor]:
-            if frame not in self.held:
-                place = self.first + frame
-                self.held = {frame: batched(*(pictures[place] for pictures in self.pairs), minimum=8, single=True)}
-            return self.held[frame]
+    def get_batch_size(self) -> int:
+        return 1
 
-        def _shown(self, picture: Tensor, colorspace: str) -> Tensor:
-            return self.photometry.source_2_target_colorspace(picture[:, :, None], colorspace)
+    def get_test_frame(self, frame: int, device: torch.device, colorspace: str) -> Tensor:
+        return self._shown(self._pair(frame)[0], colorspace)
 
+    def get_reference_frame(self, frame: int, device: torch.device, colorspace: str) -> Tensor:
+        return self._shown(self._pair(frame)[1], colorspace)
+
+    def _pair(self, frame: int) -> list[Tensor]:
+        if frame != self.held[0]:
+            pictures = (pictures[self.range[frame]] for pictures in self.pairs)
+            self.held = (frame, batched(*pictures, minimum=SMALLEST, single=True))
+        return self.held[1]
+
+    def _shown(self, picture: Tensor, colorspace: str) -> Tensor:
+        return self.photometry.source_2_target_colorspace(picture[:, :, None], colorspace)
+
+
+def _source(outputs: Iterable[Tensor], references: Iterable[Tensor], fps: float | None, display: str) -> _Source:
+    if display not in displays():
+        raise SettingsError(f"a display must be one of {', '.join(displays())}, got {display!r}.")
     pairs = _indexed(outputs), _indexed(references)
     if len(pairs[0]) != len(pairs[1]):
         raise InputError(f"cvvdp needs equally many outputs and references, got {len(pairs[0])} and {len(pairs[1])}.")
-    return Source(pairs, 0, len(pairs[0]))
+    return _Source(pairs, range(len(pairs[0])), fps or NO_CLOCK, display)
 
 
 def _indexed(pictures: Iterable[Tensor]) -> Sequence[Tensor]:
