@@ -131,7 +131,8 @@ wb.plots.compare(steps, ["psnr", "flicker"])
 
 # %% [markdown]
 # Four was the number in training. With fewer steps the UNet is asked to jump further than it was taught to; with more it
-# visits noise levels that the distillation never showed it. An asterisk marks differences that the frames make certain.
+# visits noise levels that the distillation never showed it. An asterisk marks differences that hold; "too
+# few frames" below the table means that so few frames cannot tell.
 
 # %% [markdown]
 # ## Where the UNet looks

@@ -111,7 +111,9 @@ wb.plots.artg(trace, 4)
 
 # %% [markdown]
 # The left table says *when and at which level* the past speaks: fine levels steer texture, the middle steers layout. The
-# maps say *where*. As the latent gets cleaner from step to step, a guide has less left to decide.
+# maps say *where*. One might expect a guide to have less left to decide as the latent gets cleaner from step to step.
+# Read along the rows: where they are flat, as the shipped model's nearly are, it speaks as loudly at the last step as at
+# the first.
 
 # %% [markdown]
 # ## What it adds to the picture itself
@@ -172,7 +174,20 @@ wb.plots.curves(
 # The first frame is the same in all runs: it has no past to be lied to about. From then on a robust model
 # should lose little under a small lie and ignore a gross one (here it is the fit and the blend that ignore it). What it
 # *believes* shows as a ghost: detail of the wrong place that it carried over. And look at "no ARTG": guidance is there for
-# steadiness, so its flicker is the line to compare. If likeness to the original is no better with it, it is steadiness that is being bought, and that is its price.
+# steadiness, so its flicker is the line to compare. If likeness to the original is no better with it, it is steadiness
+# that is being bought, and that is its price.
+#
+# And do not take "true flow" to be the best because of its name: it is an *estimate* from small frames. The means below
+# say whether it beats "zero flow" on this clip.
+
+# %%
+for name, of in judged.items():
+    psnr, flicker = (np.nanmean(of[metric]) for metric in ("PSNR (dB)", "flicker (/255)"))
+    print(f"{name:16}{psnr:8.2f} dB{flicker:8.3f} /255")
+
+# %% [markdown]
+# Where zero flow is as good or better, what moves is little or moves by less than the estimate errs, and the flow does not
+# earn its cost here. A few frames of one clip settle nothing: `docs/ablation.md` has the row "no flow" over several scenes.
 
 # %%
 wb.plots.difference(runs["true flow"], runs["shifted by 16"], names=("true flow", "shifted by 16"), frames=[0, 1, 3, 5])

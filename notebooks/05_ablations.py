@@ -97,9 +97,12 @@ result = replace(
 print(result)
 
 # %% [markdown]
-# In brackets stands the difference to the first row; an asterisk says that a 95 % interval over the frames leaves out
-# zero. A few frames of one window say little: use the command line for a whole clip
-# (`workbench compare CLIP --reference HR --vary steps=1,2,4,8 --vary tpm=on,off`).
+# In brackets stands the difference to the first row; an asterisk says that it holds (95 %, all tests of the table taken
+# together) and is large enough to matter. Frames of one clip resemble each other, so five of them are worth less than five
+# independent values, and the list below the table says "too few frames" rather than guess: differences here are what these
+# frames show, no more. Note "no flow" beside the base row: if it is as good, flow does not earn its cost on this window.
+# For an answer take more frames (`workbench compare CLIP --reference HR --vary steps=1,2,4,8 --vary tpm=on,off`), and for
+# one about other clips several clips (`workbench eval FOLDER`, or `docs/ablation.md`).
 
 # %% [markdown]
 # ## Time and peak memory
