@@ -251,3 +251,9 @@ def test_a_pipeline_takes_names_of_devices_and_precisions():
         load_pipeline(MODEL, device="cpu", dtype="fp8")
     with pytest.raises(DeviceError, match="cpu"):
         load_pipeline(MODEL, device="cuda:99")
+
+
+@pytest.mark.parametrize("name", ["unet/diffusion_pytorch_model.safetensors", "vae/config.json"])
+def test_a_git_lfs_pointer_is_named_with_its_remedy(folder, name):
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    assert f"{folder / name} is a Git LFS pointer, not the file itself; run 'git lfs pull'" in error(folder)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import SettingsError
-from workbench.pipeline.settings import FLOW_ESTIMATORS, Settings
+from workbench.flow.table import ESTIMATORS
+from workbench.pipeline.settings import Settings, parse_setting, word
 
 valid = st.builds(
     Settings,
@@ -18,7 +19,7 @@ valid = st.builds(
     seed=st.integers(0, 2**63 - 1),
     artg=st.floats(0, 2) | st.booleans(),
     tpm=st.booleans(),
-    flow=st.sampled_from(FLOW_ESTIMATORS),
+    flow=st.sampled_from(("auto", *ESTIMATORS)),
     flow_size=st.sampled_from(["auto", "output", "input"]),
     attention_slicing=st.booleans(),
     vae_slicing=st.booleans(),
@@ -87,3 +88,22 @@ def test_every_setting_can_be_put_in_a_form():
         assert known.metadata["group"] in ("quality", "temporal", "memory")
         assert isinstance(known.default, bool | str) or {"low", "high"} <= known.metadata.keys()
     json.dumps(Settings().to_dict())
+
+
+def test_changes_are_written_as_people_type_them() -> None:
+    base = Settings()
+    assert base.but(tpm=False, artg=0.5, flow="dis").changes() == "artg=0.5, tpm=off, flow=dis"
+    assert base.changes() == ""
+    assert base.changes(base.but(steps=2)) == "steps=4"
+
+
+@given(valid)
+def test_a_setting_written_as_a_word_is_read_back(chosen: Settings) -> None:
+    for name, value in chosen.to_dict().items():
+        assert parse_setting(name, word(value)) == (pytest.approx(value, rel=1e-5) if name == "artg" else value)
+
+
+@pytest.mark.parametrize(("name", "text"), [("tpm", "perhaps"), ("steps", "2.5"), ("artg", "much")])
+def test_text_that_is_no_value_says_what_is(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} must be (on or off|a number), got '{text}'"):
+        parse_setting(name, text)

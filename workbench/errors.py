@@ -16,6 +16,9 @@ A message says what was expected, what came, and what to do. The command line pr
 and exits with 2.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class WorkbenchError(Exception):
     """Base of all errors raised on purpose."""
@@ -59,3 +62,9 @@ class NotFinite(WorkbenchError):  # noqa: N818 (said of the frame)
 
 class OutputError(WorkbenchError):
     """An output that cannot be written; what was made before it is kept."""
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """`` Did you mean 'steps'?`` for a near one, else nothing: to be put after the first sentence of a message."""
+    near = get_close_matches(str(name), list(known), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

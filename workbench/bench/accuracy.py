@@ -25,8 +25,8 @@ class Configuration:
     dtype: str = "fp32"
 
     def __str__(self) -> str:
-        changed = [f"{name}={value[0]}" for name, value in self.settings.diff(Settings()).items()]
-        return ", ".join([*changed, *([] if self.dtype == "fp32" else [self.dtype])]) or "default settings"
+        parts = (self.settings.changes(), "" if self.dtype == "fp32" else self.dtype)
+        return ", ".join(filter(None, parts)) or "default settings"
 
 
 FOUR_K = Configuration((540, 960), Settings(vae_slicing=True))

@@ -82,10 +82,9 @@ class Report:
 
     def __str__(self) -> str:
         h, w = self.size
-        changed = ", ".join(f"{name}={value[0]}" for name, value in self.settings.diff(Settings()).items())
         machine = f"{self.device}, {self.dtype}, {self.threads} threads"
         lines = [
-            f"{w}x{h} -> {4 * w}x{4 * h}, {machine}, {changed or 'default settings'}",
+            f"{w}x{h} -> {4 * w}x{4 * h}, {machine}, {self.settings.changes() or 'default settings'}",
             f"{'frame':14}{self.frame}",
             *(f"  {name:12}{timing}{self._memory(name)}" for name, timing in self.stages.items()),
             *(f"  {name + ' video':12}{time:8.3f} s" for name, time in self.video.items()),

@@ -8,9 +8,9 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.cli.options import add_model, add_settings, parse_setting, settings_from
+from workbench.cli.options import add_model, add_settings, settings_from
 from workbench.errors import SettingsError
-from workbench.pipeline.settings import Settings
+from workbench.pipeline.settings import Settings, parse_setting
 
 if TYPE_CHECKING:
     from workbench.pipeline.pipeline import Pipeline

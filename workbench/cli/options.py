@@ -6,12 +6,10 @@ import argparse
 from dataclasses import fields
 from typing import Any
 
-from workbench.errors import SettingsError
-from workbench.pipeline.settings import Settings
+from workbench.pipeline.settings import Settings, kind_of, parse_setting
 
 ALIASES = {"steps": ["--num_inference_steps"]}
 AUTOMATIC = "vae_slicing"  # may be left to the memory estimate
-TRUTH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
 def add_settings(parser: argparse.ArgumentParser, *, automatic: bool = False) -> None:
@@ -27,8 +25,8 @@ def add_settings(parser: argparse.ArgumentParser, *, automatic: bool = False) ->
             dest=f"setting_{known.name}",
             metavar=f"auto|{_metavar(known)}" if open_ else _metavar(known),
             default="auto" if open_ else known.default,
-            nargs="?" if isinstance(known.default, bool) else None,
-            const="on" if isinstance(known.default, bool) else None,
+            nargs="?" if kind_of(known).name == "switch" else None,
+            const="on" if kind_of(known).name == "switch" else None,
             help=known.metadata["help"] + ("; auto: where frames do not fit otherwise" if open_ else ""),
         )
 
@@ -46,26 +44,6 @@ def is_automatic(args: argparse.Namespace) -> bool:
     return getattr(args, f"setting_{AUTOMATIC}") == "auto"
 
 
-def parse_setting(name: str, text: str) -> Any:
-    """Text of one setting -> its value; ``on`` and ``off`` are understood. Range is checked by ``Settings``."""
-    default = next((known.default for known in fields(Settings) if known.name == name), None)
-    if default is None:
-        Settings().but(**{name: text})  # raises with the known names
-    word = text.lower()
-    if isinstance(default, bool):
-        if word not in TRUTH:
-            raise SettingsError(f"{name} must be on or off, got {text!r}.")
-        return TRUTH[word]
-    if isinstance(default, float) and word in ("on", "off", "true", "false"):
-        return float(TRUTH[word])
-    if isinstance(default, int | float):
-        try:
-            return type(default)(text)
-        except ValueError as error:
-            raise SettingsError(f"{name} must be a number, got {text!r}.") from error
-    return text
-
-
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Which model, on which device, in which precision."""
     group = parser.add_argument_group("model and device")
@@ -78,7 +56,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _metavar(known: Any) -> str:
-    if isinstance(known.default, bool):
+    if kind_of(known).name == "switch":
         return "on|off"
     if "choices" in known.metadata:
         return "|".join(known.metadata["choices"])

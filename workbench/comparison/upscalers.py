@@ -18,7 +18,7 @@ from workbench.devices import resolve_device
 from workbench.errors import InputError, ModelError, SettingsError
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
-from workbench.pipeline.settings import Settings
+from workbench.pipeline.settings import Settings, words
 from workbench.pipeline.state import State
 from workbench.pixels import SCALE, image_to_unit
 from workbench.types import Frame
@@ -177,16 +177,10 @@ def name_settings(settings: Sequence[Settings]) -> list[str]:
     """Short names that tell the settings apart by what varies among them: ``steps=4, tpm=on``."""
     rows = [asdict(s) for s in settings]
     varying = [name for name in rows[0] if len({row[name] for row in rows}) > 1] if rows else []
-    names = [", ".join(f"{name}={_word(row[name])}" for name in varying) or "pipeline" for row in rows]
+    names = [words({name: row[name] for name in varying}) or "pipeline" for row in rows]
     if len(set(names)) < len(names):
         raise SettingsError("two of the settings to compare are the same; leave one out.")
     return names
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _load_image_model(path: Path, device: torch.device) -> Any:

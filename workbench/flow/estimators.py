@@ -9,29 +9,30 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.errors import FlowError
+from workbench.flow.table import ESTIMATORS, WITHOUT_WEIGHTS
 from workbench.pixels import signed_to_unit, unit_to_image
-
-RAFT_MINIMUM = 128  # its correlation pyramid halves the 1/8 grid three times
-RAFT_MULTIPLE = 8
-DIS_MINIMUM = 32
 
 Estimator = Callable[[Tensor, Tensor], Tensor]
 """(current, previous), each (B, 3, y, x) around [-1, 1] -> flow (B, 2, y, x) in pixels of that grid."""
 
 
 def load_estimator(name: str, device: torch.device) -> Estimator:
-    """``raft-large``, ``raft-small`` (torchvision, weights from its hub) or ``dis`` (OpenCV, no weights).
-
-    Raises FlowError when the weights cannot be had.
-    """
-    if name == "dis":
-        return dis
-    if name in ("raft-large", "raft-small"):
-        return _raft(name, device)
-    raise FlowError(f"no flow estimator {name!r}; there are raft-large, raft-small and dis.")
+    """An estimator of ``ESTIMATORS``, its network on ``device``. Raises FlowError when its weights cannot be had."""
+    if name not in ESTIMATORS:
+        raise FlowError(f"no flow estimator {name!r}; there are {', '.join(ESTIMATORS)}.")
+    try:
+        estimator, network = ESTIMATORS[name].build(weights=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise FlowError(
+            f"the weights of {name} could not be loaded from torchvision's hub ({error}). "
+            f"Connect once so that they are cached, or choose flow={WITHOUT_WEIGHTS!r}, which needs none."
+        ) from error
+    if network is not None:
+        network.eval().requires_grad_(False).to(device)
+    return estimator
 
 
 def still(current: Tensor, previous: Tensor) -> Tensor:
@@ -42,7 +43,7 @@ def still(current: Tensor, previous: Tensor) -> Tensor:
 def dis(current: Tensor, previous: Tensor) -> Tensor:
     """Dense Inverse Search (Kroeger et al., ECCV 2016; OpenCV's medium preset), on the CPU."""
     height, width = current.shape[-2:]
-    below, right = max(0, DIS_MINIMUM - height), max(0, DIS_MINIMUM - width)
+    below, right = (ESTIMATORS["dis"].padded(side) - side for side in (height, width))
     flows = []
     for now, before in zip(current, previous, strict=True):
         grey = [np.pad(_grey(frame), ((0, below), (0, right)), mode="edge") for frame in (now, before)]
@@ -57,28 +58,26 @@ def _grey(frame: Tensor) -> np.ndarray:
     return cv2.cvtColor(unit_to_image(signed_to_unit(frame.float())), cv2.COLOR_RGB2GRAY)
 
 
-def _raft(name: str, device: torch.device) -> Estimator:
-    from torchvision.models import optical_flow
+def raft_large(weights: bool) -> nn.Module:
+    """RAFT (Teed & Deng, ECCV 2020), torchvision's."""
+    from torchvision.models.optical_flow import Raft_Large_Weights, raft_large
 
-    variant = name.removeprefix("raft-")
-    build = getattr(optical_flow, f"raft_{variant}")
-    weights = getattr(optical_flow, f"Raft_{variant.title()}_Weights").DEFAULT
-    try:
-        network = build(weights=weights, progress=False)
-    except (URLError, OSError, RuntimeError) as error:
-        raise FlowError(
-            f"the weights of {name} could not be loaded from torchvision's hub ({error}). "
-            f"Connect once so that they are cached, or choose flow='dis', which needs none."
-        ) from error
-    return raft_estimator(network.eval().requires_grad_(False).to(device))
+    return raft_large(weights=Raft_Large_Weights.DEFAULT if weights else None, progress=False)
 
 
-def raft_estimator(network: torch.nn.Module) -> Estimator:
+def raft_small(weights: bool) -> nn.Module:
+    """Its small variant."""
+    from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
+
+    return raft_small(weights=Raft_Small_Weights.DEFAULT if weights else None, progress=False)
+
+
+def raft_estimator(network: nn.Module) -> Estimator:
     """A torchvision RAFT as an estimator: its last iterate; inputs it cannot take are padded."""
 
     def estimate(current: Tensor, previous: Tensor) -> Tensor:
         height, width = current.shape[-2:]
-        below, right = _missing(height), _missing(width)
+        below, right = (ESTIMATORS["raft-large"].padded(side) - side for side in (height, width))
         if below or right:
             current = F.pad(current, (0, right, 0, below), mode="replicate")
             previous = F.pad(previous, (0, right, 0, below), mode="replicate")
@@ -87,8 +86,3 @@ def raft_estimator(network: torch.nn.Module) -> Estimator:
         return flow
 
     return estimate
-
-
-def _missing(length: int) -> int:
-    wanted = max(RAFT_MINIMUM, -(-length // RAFT_MULTIPLE) * RAFT_MULTIPLE)
-    return wanted - length

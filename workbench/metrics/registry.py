@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 from statistics import fmean
 from typing import Any
 
-from workbench.errors import MetricUnavailable, SettingsError
+from workbench.errors import MetricUnavailable, SettingsError, did_you_mean
 from workbench.metrics import cvvdp, fidelity, learned, temporal
 from workbench.metrics.piqe import piqe
 from workbench.metrics.vmaf import ffmpeg_with_vmaf, vmaf, vmaf_neg, xpsnr

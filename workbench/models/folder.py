@@ -17,6 +17,7 @@ from workbench.errors import ModelError
 
 COMPONENTS = ("unet", "controlnet", "vae")
 REPLACING = ".replacing"  # there while the files of a folder are being replaced (see ``save``)
+LFS_POINTER = b"version https://git-lfs"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
@@ -43,6 +44,7 @@ class ModelFolder:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file."""
+    check_fetched(path)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -60,11 +62,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def check_whole(path: Path) -> None:
     """Raises ModelError when a safetensors file is not one, or is cut short; reads its header only."""
+    check_fetched(path)
     try:
         with safe_open(path, "pt"):
             pass
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path} is corrupt or cut short ({error}); copy or download it again.") from error
+
+
+def check_fetched(path: Path) -> None:
+    """Raises ModelError for a file that git has checked out as a mere pointer to large file storage (LFS)."""
+    if path.is_file() and path.stat().st_size < 1024 and path.read_bytes().startswith(LFS_POINTER):
+        raise ModelError(f"{path} is a Git LFS pointer, not the file itself; run 'git lfs pull' in its folder.")
 
 
 def fingerprint(folder: Path) -> str:

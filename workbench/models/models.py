@@ -17,6 +17,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor, nn
 
 from workbench.errors import ModelError
+from workbench.flow.table import ESTIMATORS
 from workbench.flow.warp import CONVENTIONS
 from workbench.models.autoencoder import TemporalAutoencoderTiny
 
@@ -57,8 +58,8 @@ class Properties:
             raise ModelError(
                 "workbench.json: blend needs fit above 0, the tolerance within which the two frames are one."
             )
-        if self.flow not in ("raft-large", "raft-small", "dis", "none"):
-            raise ModelError(f"workbench.json: flow must name an estimator, got {self.flow!r}.")
+        if self.flow not in ESTIMATORS:
+            raise ModelError(f"workbench.json: flow must be one of {', '.join(ESTIMATORS)}, got {self.flow!r}.")
         if self.flow_size not in ("output", "input"):
             raise ModelError(f"workbench.json: flow_size must be output or input, got {self.flow_size!r}.")
         if not 0 <= self.back_projection <= 1:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from workbench.errors import ModelError
+from workbench.files import replacing
 from workbench.models.folder import ModelFolder, check_names, no_weights, read_json, read_tensors, weights_variant
 
 EMBEDS = "prompt_embeds"
@@ -157,12 +156,10 @@ def _cache_file(weights: str, config: dict[str, Any], ids: list[int]) -> Path:
 
 
 def _keep(prompt: Tensor, path: Path) -> None:
-    """Written beside its place and then renamed, so that other processes see all of it or nothing."""
+    """Other processes see all of it or nothing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(save({EMBEDS: prompt.contiguous()}))
-        os.replace(name, path)
+        with replacing(path) as partial:
+            partial.write_bytes(save({EMBEDS: prompt.contiguous()}))
     except OSError as error:
         log.warning("the prompt's embeddings cannot be kept in %s (%s); they are computed every time", path, error)

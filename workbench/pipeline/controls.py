@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import Field, dataclass, fields
 from typing import Any, Literal
 
-from workbench.pipeline.settings import Settings
+from workbench.pipeline.settings import Settings, kind_of
 
 ACRONYMS = frozenset({"artg", "tpm", "vae"})
-
-Kind = Literal["switch", "whole", "scale", "choice"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +22,7 @@ class Control:
     label: str
     group: str
     help: str
-    kind: Kind
+    kind: Literal["switch", "whole", "scale", "choice"]
     default: Any
     low: float | None = None
     high: float | None = None
@@ -51,20 +49,12 @@ def _control(known: Field[Any]) -> Control:
         label=_label(known.name),
         group=about["group"],
         help=about["help"],
-        kind=_kind(known.default),
+        kind=kind_of(known).name,
         default=known.default,
         low=about.get("low"),
         high=about.get("high"),
         choices=tuple(about.get("choices", ())),
     )
-
-
-def _kind(default: Any) -> Kind:
-    if isinstance(default, bool):  # which is an int too
-        return "switch"
-    if isinstance(default, int):
-        return "whole"
-    return "scale" if isinstance(default, float) else "choice"
 
 
 def _label(name: str) -> str:

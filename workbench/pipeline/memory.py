@@ -20,7 +20,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from workbench.devices import readable
 from workbench.errors import SettingsError
-from workbench.flow.estimators import raft_estimator, still
+from workbench.flow.estimators import still
+from workbench.flow.table import ESTIMATORS, WITHOUT_WEIGHTS
 from workbench.models.models import Models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Timer, untimed
@@ -28,7 +29,7 @@ from workbench.pipeline.frames import MULTIPLE
 from workbench.pipeline.live import LiveBytes, without_data
 from workbench.pipeline.motion import UNUSED, choose_flow, correlation_volume, on_grid
 from workbench.pipeline.pipeline import Pipeline
-from workbench.pipeline.settings import Settings
+from workbench.pipeline.settings import Settings, words
 from workbench.pipeline.state import State
 from workbench.pixels import SCALE
 
@@ -103,7 +104,7 @@ def estimate_memory(
         stages=live.peaks,
         state=state,
         flow=estimator,
-        correlation=correlation_volume(size, grid) if estimator.startswith("raft") else 0,
+        correlation=correlation_volume(size, grid, estimator) if estimator in ESTIMATORS else 0,
     )
 
 
@@ -126,8 +127,11 @@ def run_shapes(
     shapes = without_data(models, fake)
     shapes.__class__ = _Unscheduled
     shapes.slice_attention(settings.attention_slicing)
-    raft = _raft_without_data(estimator, fake) if estimator.startswith("raft") else None
-    estimate = still if raft is None else raft_estimator(raft)  # DIS takes a few bytes a pixel
+    estimate, flow_network = still, None  # without a network, a few bytes a pixel
+    if estimator in ESTIMATORS and ESTIMATORS[estimator].network is not None:
+        with fake:
+            estimate, flow_network = ESTIMATORS[estimator].build(weights=False)
+        flow_network.eval().requires_grad_(False)
     with torch.no_grad(), fake, watch:
         lr = torch.empty(1, 3, height, width)
         noise = torch.empty(1, models.vae.config["latent_channels"], height, width)
@@ -135,7 +139,7 @@ def run_shapes(
         before = State(1, raw, torch.empty_like(lr), size, settings)
         stream.step(shapes, lr, noise, before, settings, flow=on_grid(estimate, grid), clock=clock)
         state = 4 * (raw.numel() + shown.numel() + lr.numel())
-    networks = [*models.networks.values(), *([] if raft is None else [raft])]
+    networks = [*models.networks.values(), *([] if flow_network is None else [flow_network])]
     return sum(t.numel() * t.element_size() for n in networks for t in (*n.parameters(), *n.buffers())), state
 
 
@@ -177,8 +181,7 @@ def check_memory(
     for changes in smaller(settings):
         other = estimate_memory(model, size, settings.but(**changes), device)
         if other.working <= room:
-            words = ", ".join(f"{name}={value!r}" for name, value in changes.items())
-            way_out = f"With {words} it needs {readable(other.working)} and fits."
+            way_out = f"With {words(changes)} it needs {readable(other.working)} and fits."
             break
     raise SettingsError(
         f"frames of {w}x{h} need about {readable(estimate.working)} beside the weights, and {estimate.device} has "
@@ -193,7 +196,7 @@ def smaller(settings: Settings) -> Iterator[dict[str, object]]:
         same["vae_slicing"] = True
     if settings.attention_slicing:
         same["attention_slicing"] = False
-    flows: list[dict[str, object]] = [{}, {"flow_size": "input"}, {"flow": "dis", "flow_size": "input"}]
+    flows: list[dict[str, object]] = [{}, {"flow_size": "input"}, {"flow": WITHOUT_WEIGHTS, "flow_size": "input"}]
     for flow in flows:
         for extra in ({}, same) if flow and same else (same,):
             if settings.but(**flow, **extra) != settings:
@@ -234,14 +237,6 @@ def _flow_of(model: Pipeline | Models, settings: Settings, size: tuple[int, int]
         return motion.estimator, motion.size
     choice = choose_flow(settings, model.properties, size)
     return choice.estimator, choice.grid
-
-
-def _raft_without_data(name: str, fake: FakeTensorMode) -> torch.nn.Module:
-    from torchvision.models import optical_flow
-
-    with fake:
-        network = getattr(optical_flow, name.replace("-", "_"))(weights=None)
-    return network.eval().requires_grad_(False)
 
 
 def _container_limit() -> list[int]:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from workbench.devices import readable
 from workbench.errors import FlowError
-from workbench.flow.estimators import RAFT_MINIMUM, RAFT_MULTIPLE, Estimator, load_estimator, still
+from workbench.flow.estimators import Estimator, load_estimator, still
+from workbench.flow.table import ESTIMATORS, WITHOUT_WEIGHTS
 from workbench.models.models import Properties
 from workbench.pipeline.frames import MULTIPLE, pad
 from workbench.pipeline.settings import Settings
@@ -58,17 +59,17 @@ def choose_flow(settings: Settings, properties: Properties, size: tuple[int, int
     name = properties.flow if settings.flow == "auto" else settings.flow
     grid = properties.flow_size if settings.flow_size == "auto" else settings.flow_size
     choice = FlowChoice(name, grid, settings.flow != "auto")
-    if size is None or settings.flow_size != "auto" or not name.startswith("raft"):
+    if size is None or settings.flow_size != "auto":
         return choice
-    volume = correlation_volume(size, grid)
-    small = correlation_volume(size, "input") <= UNASKED
+    volume = correlation_volume(size, grid, name)
+    small = correlation_volume(size, "input", name) <= UNASKED
     if volume <= UNASKED or (grid == "input" and choice.asked):
         return choice
     note = (
         f"{name} on the {grid} grid would make a correlation volume of {readable(volume)}, and auto makes none over "
         f"{readable(UNASKED)}: flow_size={grid!r} asks for it."
     )
-    return FlowChoice(name if small or choice.asked else "dis", "input", choice.asked, note)
+    return FlowChoice(name if small or choice.asked else WITHOUT_WEIGHTS, "input", choice.asked, note)
 
 
 def choose_motion(
@@ -83,27 +84,23 @@ def load_motion(choice: FlowChoice, device: torch.device) -> Motion:
     replaced by DIS on the input grid. Every substitution is reported in every output's metadata.
     """
     name, grid = choice.estimator, choice.grid
-    if name == "none":
-        return Motion(lambda current, previous: still(upscale(current), previous), "none", grid)
     try:
         return Motion(on_grid(load_estimator(name, device), grid), name, grid, choice.note)
     except FlowError as error:
         if choice.asked:
             raise
-        return Motion(on_grid(load_estimator("dis", device), "input"), "dis", "input", substitution=str(error))
+        stand_in = load_estimator(WITHOUT_WEIGHTS, device)
+        return Motion(on_grid(stand_in, "input"), WITHOUT_WEIGHTS, "input", substitution=str(error))
 
 
-def correlation_volume(size: tuple[int, int], grid: str = "output") -> int:
-    """Bytes of RAFT's all-pairs correlation for frames of ``size`` (h, w): 4 (y/8 x/8)^2 on a grid of y by x.
+def correlation_volume(size: tuple[int, int], grid: str = "output", estimator: str = "raft-large") -> int:
+    """Bytes of an estimator's all-pairs correlation for frames of ``size`` (h, w); 0 for one that makes none.
 
-    At 1280x720 in, 197.75 GiB at output size, and 256 times less at input size.
+    RAFT's, at 1280x720 in, is 197.75 GiB at output size, and 256 times less at input size.
     """
-    scale = SCALE if grid == "output" else 1
-    cells = 1
-    for length in size:
-        padded = -(-length // MULTIPLE) * MULTIPLE * scale
-        cells *= max(RAFT_MINIMUM, -(-padded // RAFT_MULTIPLE) * RAFT_MULTIPLE) // 8
-    return 4 * cells**2
+    scale, row = SCALE if grid == "output" else 1, ESTIMATORS[estimator]
+    height, width = (row.padded(-(-length // MULTIPLE) * MULTIPLE * scale) for length in size)
+    return row.volume(height, width)
 
 
 def given_motion(source: FlowSource, size: tuple[int, int]) -> Motion:

@@ -207,10 +207,9 @@ class Pipeline:
 def _check_finite(raw: Tensor, index: int, settings: Settings) -> None:
     """Raises NotFinite: written to a file, such a frame would be black or torn, and all after it would follow."""
     if not raw.isfinite().all():
-        changed = ", ".join(f"{name}={mine}" for name, (mine, _) in settings.diff(Settings()).items())
         raise NotFinite(
             f"frame {index} came out with NaN or infinite values on {raw.device.type} "
-            f"({changed or 'default settings'}); the run ends here. "
+            f"({settings.changes() or 'default settings'}); the run ends here. "
             f"Try dtype fp32, other settings, or another device; a damaged model does it, too."
         )
 

@@ -3,20 +3,78 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from workbench.errors import SettingsError
+from workbench.errors import SettingsError, did_you_mean
+from workbench.flow.table import ESTIMATORS
 
-FLOW_ESTIMATORS = ("auto", "raft-large", "raft-small", "dis", "none")
+Limits = Mapping[str, Any]
+"""A field's metadata: ``low`` and ``high``, or ``choices``."""
+
+TRUTH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
 def setting(default: Any, group: str, about: str, **limits: Any) -> Any:
     """A field that knows its help and its limits (``low``, ``high`` or ``choices``); forms are built from them."""
     return field(default=default, metadata={"group": group, "help": about, **limits})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a setting can be: the command line, the widgets and the app ask for it by this, and ``Settings`` checks."""
+
+    name: Literal["switch", "whole", "scale", "choice"]
+    asked: str
+    """what it is, in a message about text that is none"""
+    wanted: Callable[[Limits], str]
+    """what it must be, in a message about a value that does not fit"""
+    fits: Callable[[Any, Limits], bool]
+    parse: Callable[[str], Any]
+    """of text; raises ValueError"""
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in TRUTH:
+        raise ValueError(text)
+    return TRUTH[text.lower()]
+
+
+def _within(value: Any, limits: Limits) -> bool:
+    return limits["low"] <= value <= limits["high"]
+
+
+KINDS: dict[type, Kind] = {
+    bool: Kind("switch", "on or off", lambda _: "True or False", lambda value, _: isinstance(value, bool), _truth),
+    int: Kind(
+        "whole",
+        "a number",
+        lambda limits: f"a whole number from {limits['low']} to {limits['high']}",
+        lambda value, limits: isinstance(value, int) and not isinstance(value, bool) and _within(value, limits),
+        int,
+    ),
+    float: Kind(
+        "scale",
+        "a number",
+        lambda limits: f"a number from {limits['low']:g} to {limits['high']:g} (or True, False)",
+        lambda value, limits: isinstance(value, (bool, int, float)) and _within(value, limits),
+        lambda text: float(TRUTH.get(text.lower(), text)),
+    ),
+    str: Kind(
+        "choice",
+        "text",
+        lambda limits: f"one of {', '.join(limits['choices'])}",
+        lambda value, limits: value in limits["choices"],
+        str,
+    ),
+}
+
+
+def kind_of(known: Field[Any]) -> Kind:
+    """The kind of a field of ``Settings``, by the type of its default."""
+    return KINDS[type(known.default)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +106,7 @@ class Settings:
         "auto",
         "temporal",
         "optical-flow estimator; auto is the model's own, none does not warp",
-        choices=FLOW_ESTIMATORS,
+        choices=("auto", *ESTIMATORS),
     )
     flow_size: str = setting(
         "auto",
@@ -78,6 +136,10 @@ class Settings:
         mine, theirs = asdict(self), asdict(other)
         return {name: (mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]}
 
+    def changes(self, base: Settings | None = None) -> str:
+        """What differs from ``base`` (None: the defaults), as ``steps=2, tpm=off``; nothing where all is alike."""
+        return words({name: mine for name, (mine, _) in self.diff(base or Settings()).items()})
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -101,28 +163,39 @@ class Settings:
         return cls.from_dict(values)
 
 
-def _known(names: Mapping[str, Any]) -> None:
+def parse_setting(name: str, text: str) -> Any:
+    """Text of one setting -> its value; ``on`` and ``off`` are understood. Its range is checked by ``Settings``."""
+    _known((name,))
+    kind = kind_of(next(known for known in fields(Settings) if known.name == name))
+    try:
+        return kind.parse(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} must be {kind.asked}, got {text!r}.") from error
+
+
+def word(value: Any) -> str:
+    """A setting's value as people type it: ``off``, ``0.5``, ``raft-small``."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def words(changes: Mapping[str, Any]) -> str:
+    """``steps=2, tpm=off``."""
+    return ", ".join(f"{name}={word(value)}" for name, value in changes.items())
+
+
+def _known(names: Iterable[str]) -> None:
     known = [f.name for f in fields(Settings)]
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, known)
             raise SettingsError(f"there is no setting {name!r}.{hint} The settings are: {', '.join(known)}.")
 
 
 def _checked(known: Field[Any], value: Any) -> Any:
     """The value in the field's own type, or SettingsError with what would have been right."""
-    limits = known.metadata
-    if isinstance(known.default, bool):
-        wanted, fits = "True or False", isinstance(value, bool)
-    elif isinstance(known.default, int):
-        wanted = f"a whole number from {limits['low']} to {limits['high']}"
-        fits = isinstance(value, int) and not isinstance(value, bool) and limits["low"] <= value <= limits["high"]
-    elif isinstance(known.default, float):
-        wanted = f"a number from {limits['low']:g} to {limits['high']:g} (or True, False)"
-        fits = isinstance(value, (bool, int, float)) and limits["low"] <= value <= limits["high"]
-    else:
-        wanted, fits = f"one of {', '.join(limits['choices'])}", value in limits["choices"]
-    if not fits:
-        raise SettingsError(f"{known.name} must be {wanted}, got {value!r}.")
-    return float(value) if isinstance(known.default, float) else value
+    kind = kind_of(known)
+    if not kind.fits(value, known.metadata):
+        raise SettingsError(f"{known.name} must be {kind.wanted(known.metadata)}, got {value!r}.")
+    return float(value) if kind.name == "scale" else value

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from workbench.errors import InputError
+from workbench.files import replacing
 from workbench.pipeline.settings import Settings
 
 FORMAT = "stream-diffvsr-state/1"
@@ -48,9 +49,8 @@ class State:
             "settings": self.settings.to_json(),
             "model": self.model,
         }
-        partial = path.with_name(path.name + ".partial")
-        save_file(tensors, partial, metadata=about)
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            save_file(tensors, partial, metadata=about)
         return path
 
     @classmethod

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from workbench.errors import TraceError
+from workbench.files import replacing
 
 Key = tuple[str, int, int | None]
 """(tap name, frame, step); the step is None for what happens once a frame."""
@@ -154,9 +155,8 @@ def write(path: str | os.PathLike[str], values: Iterable[tuple[Key, Tensor]], ab
     """One safetensors file; a crash while writing leaves the file that was there before."""
     path = Path(path)
     tensors = {"/".join(str(part) for part in key if part is not None): value for key, value in values}
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"format": FORMAT, "about": json.dumps(about)})
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata={"format": FORMAT, "about": json.dumps(about)})
     return path
 
 

@@ -11,11 +11,10 @@ import dataclasses
 import json
 import sys
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import TrainingError
+from workbench.errors import TrainingError, did_you_mean
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -196,8 +195,7 @@ def _build(kind: type[Any], values: dict[str, Any], where: str) -> Any:
     known = {f.name: f for f in dataclasses.fields(kind)}
     for name in values:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, known)
             raise TrainingError(f"{where}: there is no entry {name!r}.{hint} The entries are: {', '.join(known)}.")
     missing = [
         name

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from tqdm import tqdm
 
 from workbench.devices import resolve_device
 from workbench.errors import TrainingError
+from workbench.files import replacing
 from workbench.models.load import load_models
 from workbench.models.models import Models, Properties
 from workbench.models.save import save_models
@@ -264,9 +264,8 @@ class Session:
             return
         lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
         kept = [line for line in lines if json.loads(line)["iteration"] <= self.iteration]
-        unfinished = log.with_suffix(".tmp")
-        unfinished.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-        os.replace(unfinished, log)
+        with replacing(log) as unfinished:
+            unfinished.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 
 def trained(name: str, stage: Stage) -> bool:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from workbench.bench.published import NOT_MEASURED, PUBLISHED
-from workbench.pipeline.settings import Settings
 from workbench.views.plots.series import STAGES
 from workbench.views.plots.style import COLOURS, new_figure, styled
 
@@ -82,5 +81,5 @@ def devices(reports: Sequence[Report], model: str) -> Figure:
 
 def _name(report: Report) -> str:
     h, w = report.size
-    changed = ", ".join(f"{name}={value[0]}" for name, value in report.settings.diff(Settings()).items())
+    changed = report.settings.changes()
     return f"{w}x{h}\n{changed}" if changed else f"{w}x{h}"

@@ -189,8 +189,7 @@ def _apart(a: Comparison, b: Comparison, frame: int) -> float:
 
 
 def _words(settings: Settings, base: Settings) -> str:
-    changed = settings.diff(base)
-    return ", ".join(f"{name}={value[0]}" for name, value in changed.items()) or "the base settings"
+    return settings.changes(base) or "the base settings"
 
 
 def _table(base: Comparison, changed: Comparison) -> str:
