@@ -5,8 +5,9 @@ import pytest
 from workbench.files import replacing
 
 
-def test_a_file_is_replaced_when_its_writing_ends(tmp_path) -> None:
-    path = tmp_path / "file"
+@pytest.mark.parametrize("name", ["file", "x" * 255])
+def test_a_file_is_replaced_when_its_writing_ends(tmp_path, name) -> None:
+    path = tmp_path / name
     path.write_text("old")
     with replacing(path) as partial:
         partial.write_text("new")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Readers see the old file or the new one, never half of one; a crash leaves the old one.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    short = f"{zlib.crc32(path.name.encode()):08x}"  # the name itself may be as long as the system allows
+    partial = path.with_name(f".{short}.{os.getpid()}.partial")
     try:
         yield partial
         os.replace(partial, path)

@@ -194,8 +194,7 @@ def choose(names: Iterable[str]) -> list[Metric]:
 def _check_name(name: str) -> None:
     metric, _, display = name.partition(":")
     if metric not in METRICS or (display and metric != "cvvdp"):
-        near = get_close_matches(metric, METRICS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(metric, METRICS)
         known = ", ".join(METRICS)
         raise SettingsError(f"there is no metric {name!r}.{hint} The metrics are: {known}, and cvvdp:DISPLAY.")
     if display and display not in cvvdp.displays():
