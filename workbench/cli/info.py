@@ -1,4 +1,4 @@
-"""``workbench info``: what is here."""
+"""``workbench info``: what is here, or how a result was made."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from workbench._version import __version__
@@ -16,11 +17,15 @@ LIBRARIES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "result", type=Path, nargs="?",
+        help="a video, .png or folder that the workbench wrote, or its .json: tells how it was made",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
 def run(args: argparse.Namespace) -> int:
-    found = information()
+    found = information() if args.result is None else how_made(args.result)
     if args.json:
         print(json.dumps(found, indent=2))
         return 0
@@ -29,6 +34,15 @@ def run(args: argparse.Namespace) -> int:
         for name, value in values.items():
             print(f"  {name:18} {value}")
     return 0
+
+
+def how_made(result: Path) -> dict[str, dict[str, Any]]:
+    """What a result says of itself. Raises InputError where it says nothing."""
+    from workbench.video.mark import about_result
+
+    about = about_result(result.expanduser())
+    made = {name: about[name] for name in ("source", "frames", "size", "finished") if name in about}
+    return {"made of": made, "settings": about["settings"], "model": about.get("model", {})}
 
 
 def information() -> dict[str, dict[str, Any]]:

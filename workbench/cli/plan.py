@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.errors import OutputError
 from workbench.video import is_picture, list_clips
+from workbench.video.container import VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -20,14 +25,49 @@ def plan(source: Path, output: Path | None, *, lossless: bool = False) -> list[J
     """Jobs for a clip, a frame folder, or a folder of either.
 
     Without ``output``, results lie in the current folder: ``clip_x4.mp4`` (``.mkv`` when lossless), ``frames_x4/``,
-    ``image_x4.png``. A folder of clips gets a folder of results. Raises InputError where there is nothing to upscale.
+    ``image_x4.png``. A folder of clips gets a folder of results. Clips that differ in their suffix only
+    (``holiday.mov``, ``holiday.mp4``) get results of different names, also when they are upscaled one by one. Raises
+    InputError where there is nothing to upscale, OutputError where results would lie among the clips.
     """
     source = source.expanduser()
     clips = list_clips(source)
     if clips == [source]:
-        return [Job(source, output or Path(_result_name(source, "_x4", lossless)))]
+        return [Job(source, output or Path(_result_names(_namesakes(source), "_x4", lossless)[source]))]
     folder = output or Path(f"{source.resolve().name}_x4")
-    return [Job(clip, folder / _result_name(clip, "", lossless)) for clip in clips]
+    if folder.exists() and os.path.samefile(folder, source):
+        raise OutputError(f"{folder} holds the clips that are to be read; give the results a folder of their own (-o)")
+    names = _result_names(clips, "", lossless)
+    return [Job(clip, folder / names[clip]) for clip in clips]
+
+
+def _namesakes(source: Path) -> list[Path]:
+    """A clip and those beside it whose results could have its name."""
+    if source.is_dir():
+        return [source]
+    beside = sorted(entry for entry in source.parent.iterdir() if entry.stem == source.stem and entry.is_file())
+    return [entry for entry in beside if entry == source or entry.suffix.lower() in VIDEO_SUFFIXES or is_picture(entry)]
+
+
+def _result_names(clips: list[Path], mark: str, lossless: bool) -> dict[Path, str]:
+    """A name for each: by its stem, by stem and suffix where the stem does not tell them apart, else with a number."""
+    plain = Counter(_key(_result_name(clip, mark, lossless)) for clip in clips)
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for clip in clips:
+        name = _result_name(clip, mark, lossless)
+        apart = f"_{clip.suffix[1:]}{mark}" if plain[_key(name)] > 1 and clip.suffix else mark
+        number = 1
+        while _key(name := _result_name(clip, apart, lossless)) in taken:
+            number += 1
+            apart = f"_{clip.suffix[1:]}{number}{mark}"
+        names[clip] = name
+        taken.add(_key(name))
+    return names
+
+
+def _key(name: str) -> str:
+    """Equal for names that one of the common file systems takes for the same."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _result_name(source: Path, mark: str, lossless: bool) -> str:

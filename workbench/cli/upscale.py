@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from workbench.cli.options import add_model, add_settings, is_automatic, settings_from
 from workbench.cli.plan import Job, plan
 from workbench.errors import InputError
-from workbench.pixels import SCALE
 from workbench.video.folders import list_skipped
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from workbench.pipeline.pipeline import Pipeline
     from workbench.pipeline.run import Run
     from workbench.pipeline.settings import Settings
+    from workbench.pipeline.size import OutputSize
     from workbench.video import Clip
 
 EXAMPLES = """\
@@ -26,6 +26,7 @@ examples:
   workbench upscale clip.mp4 -o out.mkv --steps 2    lossless, two steps
   workbench upscale frames/ -o upscaled/             a folder of frames to a folder of PNG frames
   workbench upscale clip.mp4 --frames 0:24           the first 24 frames
+  workbench upscale clip.mp4 --height 1080           x4, brought down to 1080 rows
   workbench upscale clip.mp4 --resume                go on after Ctrl-C or a crash
 
 the published command's words work too:
@@ -52,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--colours", choices=("source", "bt709"), default="source",
         help="bt709: tone-map HDR (PQ, HLG) and convert wide gamuts, rather than keep them",
     )  # fmt: skip
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--scale", type=float, default=None, help="size of the output: up to 4, by default 4")
+    size.add_argument("--height", type=int, default=None, help="rows of the output instead, up to x4, as 1080")
     parser.add_argument("--lossless", action="store_true", help="make .mkv (FFV1) where no output is named")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there")
     parser.add_argument("--resume", action="store_true", help="go on with an output that was stopped")
@@ -77,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
     if skipped := list_skipped(source):
         print(f"note: {source}: skipped, since they are no clips: {', '.join(skipped)}", file=sys.stderr)
     clips = [(job, _clip(job, args)) for job in jobs]  # bad input is told before a model is loaded
+    _check_outputs(clips, args)
 
     from workbench.pipeline.load import load_pipeline
 
@@ -88,17 +93,22 @@ def run(args: argparse.Namespace) -> int:
     settled = [
         _settle(pipe, job, clip, settings, args) for job, clip in clips
     ]  # what cannot fit is told before any work
+    if args.resume:
+        _check_records(pipe, clips, settled, args)
     for (job, clip), chosen in zip(clips, settled, strict=True):
         if args.dry_run:
             continue
         done = _upscale(pipe, job, clip, chosen, args)
+        for note in done.notes:  # all that was lost, assumed or replaced, in one place, where the work ends
+            print(f"note: {done.output}: {note}", file=sys.stderr)
         if not done.finished:
             print(
                 f"stopped: {done.frames} frames are in {done.output}; the same command with --resume goes on",
                 file=sys.stderr,
             )
             return 130
-        print(f"{done.output}: {done.frames} frames, {SCALE * clip.width}x{SCALE * clip.height}")
+        width, height = _size(args).of(clip.size)
+        print(f"{done.output}: {done.frames} frames, {width}x{height}")
     return 0
 
 
@@ -112,10 +122,42 @@ def _published_only(args: argparse.Namespace) -> None:
         )
 
 
+def _size(args: argparse.Namespace) -> OutputSize:
+    from workbench.pipeline.size import OutputSize
+
+    return OutputSize(scale=args.scale, height=args.height)
+
+
+def _check_outputs(clips: list[tuple[Job, Clip]], args: argparse.Namespace) -> None:
+    """Raises before any work for an output that cannot be written or is somebody else's."""
+    from workbench.pipeline.run import check_output
+
+    for job, clip in clips:
+        _size(args).of(clip.size)
+        check_output(job.output.expanduser(), clip, resume=args.resume, overwrite=args.overwrite)
+
+
+def _check_records(
+    pipe: Pipeline, clips: list[tuple[Job, Clip]], settled: list[Settings], args: argparse.Namespace
+) -> None:
+    """Raises before any work for an output that was begun from something else."""
+    from workbench.pipeline.record import begun_from
+    from workbench.pipeline.run import check_output
+
+    for (job, clip), settings in zip(clips, settled, strict=True):
+        output = job.output.expanduser()
+        check_output(output, clip, begun_from(pipe, clip, settings, _size(args).of(clip.size), output), resume=True)
+
+
 def _clip(job: Job, args: argparse.Namespace) -> Clip:
     from workbench.video import open_clip
+    from workbench.video.encode import HDR
+    from workbench.video.place import is_video
 
     clip = open_clip(job.source, deinterlace=args.deinterlace, colours=args.colours)
+    if clip.info.transfer in HDR and not is_video(job.output):  # eight bits of PQ or HLG would show bands
+        print(f"note: {job.source}: tone-mapped to BT.709, since PNG files hold no HDR", file=sys.stderr)
+        clip = open_clip(job.source, deinterlace=args.deinterlace, colours="bt709")
     for note in clip.notes:
         print(f"note: {job.source}: {note}", file=sys.stderr)
     return clip if args.frames is None else clip[_slice(args.frames)]
@@ -172,5 +214,6 @@ def _upscale(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: arg
             bar.update(out.index + 1 - bar.n)
 
         return upscale_to_file(
-            pipe, clip, job.output, settings, resume=args.resume, overwrite=args.overwrite, on_output=advance,
+            pipe, clip, job.output, settings, size=_size(args), resume=args.resume, overwrite=args.overwrite,
+            on_output=advance,
         )  # fmt: skip

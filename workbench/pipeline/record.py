@@ -104,7 +104,7 @@ def describe_source(clip: Clip, output: Path) -> dict[str, Any]:
 
     Of a folder: of all its frames together. Of frames in memory: a hash of the first and the last.
     """
-    about: dict[str, Any] = {"frame_size": list(clip.size), "rate": str(clip.info.rate)}
+    about: dict[str, Any] = {"frame_size": list(clip.size), "rate": str(clip.info.rate), "options": clip.info.options}
     if clip.path is None:
         in_memory = (
             b"".join(clip[place].image.tobytes() for place in (0, -1)) if clip.info.length and len(clip) else b""

@@ -72,15 +72,18 @@ def upscale_to_file(
 
 
 def check_output(
-    output: Path, clip: Clip, begun: Mapping[str, Any], *, resume: bool = False, overwrite: bool = False
+    output: Path, clip: Clip, begun: Mapping[str, Any] | None = None, *, resume: bool = False, overwrite: bool = False
 ) -> Record | None:
-    """The record of what is at ``output``; raises OutputError unless a run begun from ``begun`` may write there."""
+    """The record of what is at ``output``; raises OutputError unless a run begun from ``begun`` may write there.
+
+    ``begun``: None where the model is not there yet.
+    """
     check_format(output)
     record = Record.read(output)
     check_place(output, clip, run="" if record is None else record.run)
     if not resume and not overwrite:
         check_vacant(output)
-    if resume and record is not None:
+    if resume and record is not None and begun is not None:
         record.check_same(output, begun)
     return record
 
@@ -202,7 +205,8 @@ class _Work:
 def travelling(clip: Clip, begun: Mapping[str, Any]) -> dict[str, Any]:
     """What a result says of itself, wherever it goes: no path of this machine."""
     model = {name: begun["model"][name] for name in ("source", "revision", "weights")}
-    return {"settings": begun["settings"], "model": model, "source": clip.info.name, "frames": begun["frames"]}
+    kept = {name: begun[name] for name in ("settings", "frames", "size")}
+    return {"source": clip.info.name, "model": model, **kept}
 
 
 def saved_settings(output: str | os.PathLike[str]) -> Settings | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -150,6 +151,16 @@ class Settings:
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> Settings:
+        """Those a result was made with: a video, a .png, a folder of frames, or the sidecar .json of either.
+
+        Raises InputError for a file that holds none, SettingsError for settings of another version.
+        """
+        from workbench.video.mark import about_result
+
+        return cls.from_dict(about_result(Path(path).expanduser())["settings"])
 
     @classmethod
     def from_json(cls, text: str | Path) -> Settings:

@@ -15,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from workbench._version import __version__
+from workbench.errors import InputError
 from workbench.video.files import media_path
 
 _KEY = "workbench"  # of the PNG chunk, and the first one of the JSON object
@@ -78,3 +79,27 @@ def _comment(path: Path) -> list[str]:
     with av.open(media_path(path), container_options={"protocol_whitelist": "file"}, metadata_errors="replace") as file:
         tags = {name.lower(): text for name, text in file.metadata.items()}
     return tags.get("comment", "").splitlines()
+
+
+def about_result(path: Path) -> dict[str, Any]:
+    """What a result says of how it was made: a video, a .png, a folder of them, or the sidecar .json of either.
+
+    Raises InputError for what says nothing of the kind.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist; expected a result of this workbench, or its .json")
+    if path.suffix.lower() == ".json" and path.is_file():
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            about = None
+    else:
+        file = next((file for file in sorted(path.glob("*.png"))), path) if path.is_dir() else path
+        mark = Mark.read(file)
+        about = None if mark is None else dict(mark.about)
+    if not isinstance(about, dict) or not isinstance(about.get("settings"), dict):
+        raise InputError(
+            f"{path} does not say how it was made: expected a video, PNG or folder that this workbench wrote and "
+            "nothing has rewritten since, or the .json beside it"
+        )
+    return about

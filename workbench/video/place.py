@@ -30,6 +30,10 @@ def is_picture(output: Path) -> bool:
 def check_format(output: Path) -> None:
     """Raise OutputError where the name is of no format that can be written."""
     suffix = output.suffix.lower()
+    try:
+        output.is_dir()
+    except OSError as error:  # as a name that is too long
+        raise OutputError(f"{output} cannot be written: {error.strerror}; choose another name") from error
     if is_video(output) and output.is_dir():
         raise OutputError(f"{output} is a folder, and a video is one file; choose another name")
     if not (suffix in ("", ".png", *VIDEO_SUFFIXES) or output.is_dir()):
