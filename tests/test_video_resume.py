@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -109,6 +110,29 @@ with ClipWriter(sys.argv[2], clip) as writer:
     assert len(list(open_clip(left[0]))) == 9  # what is left plays as it is
     with pytest.raises(OutputError, match=r"exists.*resume"):
         ClipWriter(path, clip)
+    run(path, clip, 9, FRAMES)
+    check(path, clip)
+
+
+@pytest.mark.parametrize("delay", [0, 0.1, 0.3])
+def test_a_kill_while_the_parts_are_joined_loses_no_frame(delay: float, clip: Clip, tmp_path: Path) -> None:
+    script = """
+import sys
+from workbench.video import ClipWriter, open_clip
+clip = open_clip(sys.argv[1])
+with ClipWriter(sys.argv[2], clip) as writer:
+    for frame in clip[:9]:
+        writer.write(frame)
+    print("joining", flush=True)
+"""
+    path = tmp_path / "out.mkv"
+    command = [sys.executable, "-c", script, str(clip.path), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "joining\n"
+        time.sleep(delay)
+        process.kill()
+    assert frames_in(path) == 9
     run(path, clip, 9, FRAMES)
     check(path, clip)
 
