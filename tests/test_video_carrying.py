@@ -231,7 +231,7 @@ def test_lost_pictures_are_an_error_and_the_parts_stay(tmp_path: Path, monkeypat
     ffmpeg(*moving(1), *H264, tmp_path / "in.mp4")
     clip = open_clip(tmp_path / "in.mp4")
     monkeypatch.setattr("workbench.video.join.Job.count", 11)
-    with pytest.raises(OutputError, match="10 of 11 frames arrived"):
+    with pytest.raises(OutputError, match=r"10 of 11 frames arrived.*; 10 frames in .*part-000000"):
         write(tmp_path / "out.mkv", clip, stop=10)
     assert not (tmp_path / "out.mkv").exists()
     assert len(list(tmp_path.glob("out.mkv.part*"))) == 1
@@ -278,3 +278,13 @@ def test_fewer_bits_are_said(tmp_path: Path) -> None:
     assert not write(tmp_path / "out.mkv", clip).notes
     for frame, original in zip(open_clip(tmp_path / "out.mkv"), clip, strict=True):
         assert np.array_equal(frame.image, original.image)
+
+
+def test_no_ffmpeg_program_is_said_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise RuntimeError("No ffmpeg exe could be found")
+
+    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", none)
+    with pytest.raises(OutputError, match=r"no ffmpeg program.*reinstall imageio-ffmpeg"):
+        ClipWriter(tmp_path / "out.mp4")
+    assert not list(tmp_path.iterdir())

@@ -23,7 +23,17 @@ def run_ffmpeg(arguments: list[str], feed: Callable[[IO[bytes]], None] | None = 
 
     Raises ProgramError, or OSError where the disk is full.
     """
-    command = [_binary(), "-hide_banner", "-nostats", "-nostdin", "-loglevel", "error", "-max_error_rate", "1", "-y"]
+    command = [
+        ffmpeg_path(),
+        "-hide_banner",
+        "-nostats",
+        "-nostdin",
+        "-loglevel",
+        "error",
+        "-max_error_rate",
+        "1",
+        "-y",
+    ]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             command + arguments,
@@ -52,7 +62,8 @@ def run_ffmpeg(arguments: list[str], feed: Callable[[IO[bytes]], None] | None = 
     return lines
 
 
-def _binary() -> str:
+def ffmpeg_path() -> str:
+    """Where it is. Raises OutputError where there is none."""
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:

@@ -17,6 +17,7 @@ from workbench.video.encode import HDR, PartEncoder, choose_coding, with_bits
 from workbench.video.join import Job, check_joinable, join
 from workbench.video.mark import Mark
 from workbench.video.place import is_picture
+from workbench.video.program import ffmpeg_path
 from workbench.video.segments import (
     PICTURE_NAME,
     Segment,
@@ -108,6 +109,7 @@ class VideoSink:
         self.notes: list[str] = []
         self._output, self._mark = path, mark
         self._pixel_aspect = Fraction(1) if clip is None else clip.info.pixel_aspect
+        ffmpeg_path()  # without it, hours of work could not be joined
         self._coding = choose_coding(path.suffix.lower(), None if clip is None else clip.info, crf)
         self.bits = self._coding.bits
         if clip is not None:

@@ -45,7 +45,7 @@ def verify(
         streams, tags = len(container.streams), {key.lower() for key in container.metadata}
         chapters = len(container.chapters())
     if there[0].packets != frames:
-        raise OutputError(f"{there[0].packets} of {frames} frames arrived in {result}")
+        raise OutputError(f"{there[0].packets} of {frames} frames arrived in the joined file")
     wanted = _wanted(carried, choice, window)
     whole = window is None or (window.begins and window.ends)
     notes, copied = [], []

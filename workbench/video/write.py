@@ -120,7 +120,7 @@ class ClipWriter:
         with self._held:
             try:
                 self._sink.finish()
-            except (OSError, FFmpegError) as error:
+            except (OSError, FFmpegError, OutputError) as error:
                 raise OutputError(f"{self.path} could not be finished: {_reason(error)}; {self}") from error
 
     def _failed(self, error: Exception) -> OutputError:
