@@ -19,8 +19,12 @@ for line in sys.stdin:
         os.kill(os.getpid(), 11)
     if question["do"] == "hang":
         time.sleep(600)
+    if question["do"] == "end":
+        raise SystemExit(1)
     say("a library prints something")
     if question["do"] == "refuse":
         say(json.dumps({"error": "too dark", "kind": "SettingsError"}))
+    elif question["do"] == "err":
+        say(json.dumps({"error": "a fault: KeyError", "kind": "Fault"}))
     else:
         say(json.dumps({"ok": {"pid": os.getpid(), **question}}))

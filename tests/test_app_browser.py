@@ -1,4 +1,4 @@
-"""The app's page in a real Chromium, against the real server and the embedded model.
+"""The app's page in a real Chromium: every tab from the upload to its result.
 
 One server, one browser and few jobs for the whole file; every wait has an end; what plays was started by a test.
 """
@@ -7,129 +7,55 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
-import av
-import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.app_server import AppServer, app_server, free_port
-from tests.browser import chromium
-from tests.video_material import make_video, noise, pictures
+from tests.app_pages import (  # noqa: F401
+    LONG,
+    MARKS,
+    RATE,
+    SHORT,
+    browser_fixture,
+    clips_fixture,
+    job,
+    server_fixture,
+    start,
+    token_of,
+    told,
+    upload,
+    video,
+    visit,
+    with_settings,
+)
+from tests.app_server import AppServer, free_port
+from tests.video_material import pictures
 from workbench.app.errors import QueueFull
 from workbench.app.page import LAUNCH, build
 from workbench.app.request import Request
 from workbench.app.service import Options
+from workbench.app.store import Material
+from workbench.app.values import Device, Plan, Probe
 from workbench.app.work.devices import table as measured_table
 from workbench.bench.published import as_table
 from workbench.pipeline.settings import Settings
 
-pytestmark = [pytest.mark.xdist_group("app"), pytest.mark.timeout(120)]
-LONGEST = 60_000  # milliseconds of any wait
-QUICK = {"steps": 1}
-SHORT, LONG = 12, 1000  # frames
-RATE = 25
-
-expect.set_options(timeout=LONGEST)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
-    with app_server(tmp_path_factory.mktemp("data")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("clips")
-    return {
-        "short": make_video(folder / "short.mp4", pictures(SHORT), rate=RATE, sound=noise(SHORT / RATE)),
-        "long": make_video(folder / "long.mp4", pictures(LONG), rate=RATE, sound=noise(LONG / RATE)),
-        "original": make_video(folder / "original.mp4", pictures(3, 128, 96), rate=RATE),
-    }
-
-
-@contextmanager
-def visit(browser: Browser, url: str, **looks: Any) -> Iterator[Page]:
-    """A page of a person's own, closed whatever happens; an error of its scripts fails the test."""
-    trouble: list[str] = []
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "reduced_motion": "reduce"} | looks)
-    context.set_default_timeout(LONGEST)
-    try:
-        page = context.new_page()
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.goto(url)
-        expect(page.get_by_role("button", name="Upscale")).to_be_visible()
-        yield page
-    finally:
-        context.close()
-    assert trouble == []
-
-
-def with_settings(server: AppServer, **settings: Any) -> str:
-    return f"{server.url}?settings={quote(json.dumps(QUICK | settings))}"
-
-
-def upload(page: Page, clip: Path) -> None:
-    page.locator("#clip-upload input[type=file]").set_input_files(clip)
-    expect(page.locator("#clip")).to_contain_text(clip.name)
-
-
-def start(page: Page, kind: str, button: str | None = None) -> None:
-    """Presses the button once the page has said what the job will take."""
-    expect(page.locator(f"#{kind}-plan")).to_contain_text("will take")
-    page.locator(f"#{button or kind}").click()
-
-
-def job(page: Page, kind: str, state: str) -> Any:
-    """The view of a job, once it is in that state."""
-    view = page.locator(f"#{kind}-job job-view[data-state={state}]")
-    expect(view).to_be_attached()
-    return view
-
-
-def token_of(page: Page) -> str:
-    return page.url.partition("job=")[2].partition("&")[0]
-
-
-def video(server: AppServer, token: str, name: str = "upscaled.mp4") -> tuple[int, bool]:
-    """Frames that really decode, and whether there is sound, of a finished job's file."""
-    with av.open(str(server.data / "jobs" / token / "public" / name)) as container:
-        sound = bool(container.streams.audio)
-        return sum(1 for _ in container.decode(video=0)), sound
-
-
-def told(page: Page, token: str) -> dict[str, Any]:
-    """The job's status, as the page gets it."""
-    return page.evaluate("token => fetch(`jobs/${token}`).then(answer => answer.json())", token)
+pytestmark = MARKS
 
 
 def test_every_setting_has_a_control_and_a_link_sets_them(server: AppServer, browser: Browser) -> None:
     with visit(browser, with_settings(server, steps=3, tpm=False, artg=0.5, flow="dis")) as page:
-        for group in {known.metadata["group"] for known in fields(Settings)} - {"quality"}:  # that one is open
-            page.get_by_role("button", name=group.capitalize()).click()
+        page.get_by_role("button", name="Why?").click()
         for known in fields(Settings):
             expect(page.locator(f"#setting-{known.name}")).to_be_visible()
         expect(page.locator("#setting-steps input")).to_have_value("3")
         expect(page.locator("#setting-tpm input")).not_to_be_checked()
         expect(page.locator("#setting-artg input[type=number]")).to_have_value("0.5")
         expect(page.locator("#setting-flow input")).to_have_value("dis")
+        expect(page.get_by_role("radio", name="Own")).to_be_checked()
     with visit(browser, f"{server.url}?settings={quote(json.dumps({'stepz': 2}))}") as page:
         expect(page.get_by_role("alert").filter(has_text="Did you mean 'steps'")).to_be_visible()
 
@@ -147,7 +73,7 @@ def test_a_clip_is_uploaded_upscaled_and_played_under_a_divider(
         assert video(server, token_of(page)) == (SHORT, True)
         with page.expect_download() as fetched:
             view.get_by_role("link", name="Video").click()
-        assert fetched.value.suggested_filename == "upscaled.mp4"
+        assert fetched.value.suggested_filename == "short_x4.mp4"
 
         left, right, divider = (view.locator(f"#{part}") for part in ("left", "right", "divider"))
         for side in (left, right):
@@ -259,7 +185,7 @@ def test_the_sliders_inside_change_the_pictures(server: AppServer, browser: Brow
             expect(view.locator(f"#figure-{name}")).to_be_visible()
         with page.expect_download() as fetched:
             view.get_by_role("link", name="Trace").click()
-        assert fetched.value.suggested_filename == "trace.safetensors"
+        assert fetched.value.suggested_filename == "short_trace.safetensors"
 
 
 def test_a_file_that_is_no_clip_is_told_in_a_box(server: AppServer, browser: Browser, tmp_path: Path) -> None:
@@ -298,24 +224,27 @@ class Full:
     def __init__(self, data: Path) -> None:
         self.options = Options(data=data)
 
-    def add_material(self, path: Path, name: str) -> str:
+    def add_material(self, files: list[Path], name: str, called: list[str]) -> str:
         return "m" * 22
 
-    def material(self, token: str) -> dict[str, Any]:
-        return {"name": "{{holiday}} ${1}.mp4"}
+    def material(self, token: str) -> Material:
+        return Material(Path("source.mp4"), "{{holiday}} ${1}.mp4", 1, 0.0)
 
-    def probe(self, token: str) -> dict[str, Any]:
-        return {"width": 1920, "height": 1080, "frames": 9, "fps": 25.0, "seconds": 0.36, "audio": None, "notes": []}
+    def probe(self, token: str) -> Probe:
+        return Probe(width=1920, height=1080, frames=9, fps=25.0, seconds=0.36)
 
-    def plan(self, request: Request) -> dict[str, Any]:
+    def plan(self, request: Request) -> Plan:
         fits = request.settings.steps == 1
-        return {"fits": fits, "text": "9 frames fit." if fits else "this needs 9 GiB.", "instead": {"steps": 1}}
+        return Plan(frames=9, fits=fits, text="9 frames fit." if fits else "this needs 9 GiB.", instead={"steps": 1})
+
+    def check_precision(self, device: str, dtype: str) -> None:
+        """Every one is right."""
 
     def submit(self, request: Request) -> str:
         raise QueueFull("8 jobs wait already; try again later.")
 
-    def devices(self) -> list[dict[str, Any]]:
-        return [{"name": "cpu", "label": "CPU", "dtypes": ["auto"]}]
+    def devices(self) -> list[Device]:
+        return [Device(name="cpu", label="CPU", dtypes=("auto",))]
 
 
 def test_what_does_not_fit_is_refused_with_one_click_to_what_does(browser: Browser, tmp_path: Path) -> None:

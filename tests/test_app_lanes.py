@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from workbench.app.errors import AppError, LimitError, ModelRefused, NotFound, QueueFull, RequestError
+from workbench.app.errors import AppError, Fault, LimitError, ModelRefused, NotFound, QueueFull, RequestError
 from workbench.app.lanes import Lane
 from workbench.app.limits import Limits
 from workbench.app.process import Answering, Child, ChildEnded
 from workbench.app.request import Request
 from workbench.app.service import RESTARTS, Options, Service
 from workbench.app.status import Status
+from workbench.app.values import Device, Plan, Probe
 from workbench.errors import DeviceError, InputError, SettingsError
 from workbench.pipeline.settings import Settings
 
@@ -176,6 +177,9 @@ def test_closing_lets_the_running_job_end_its_frame_and_starts_no_other(lane, st
 # The service over pretenders
 
 
+DEVICES = (("cuda:0", ("auto", "fp32", "fp16")), ("cpu", ("auto", "fp32", "bf16")))
+
+
 class Looks:
     """A planner that knows everything at once."""
 
@@ -189,9 +193,9 @@ class Looks:
         if word == "probe" and "broken" in self.facts:
             raise InputError(f"{question['path']} is no video")
         return {
-            "hello": {"devices": [{"name": "cuda:0"}, {"name": "cpu"}]},
+            "hello": {"devices": [Device(name=name, label=name, dtypes=dtypes).to_dict() for name, dtypes in DEVICES]},
             "probe": self.facts,
-            "plan": {"fits": self.fits, "text": "needs 9 GB of memory, 4 are free; VAE slicing would fit"},
+            "plan": Plan(frames=10, fits=self.fits, text="needs 9 GB of memory, 4 are free").to_dict(),
         }[word]
 
     def close(self) -> None:
@@ -228,7 +232,7 @@ def clip(tmp_path) -> Path:
 
 
 def asked(service: Service, clip: Path, **changes: Any) -> Request:
-    return Request(**{"kind": "upscale", "source": service.add_material(clip, "my clip.mp4"), **changes})
+    return Request(**{"kind": "upscale", "source": service.add_material([clip], "my clip.mp4"), **changes})
 
 
 def test_a_job_goes_from_waiting_to_done(start, stable, clip):
@@ -245,7 +249,7 @@ def test_a_job_goes_from_waiting_to_done(start, stable, clip):
     until(lambda: service.status(second).state == "running" and stable.busy)
     order = stable.busy[0].order
     assert order["source"].endswith("source.mp4")
-    assert order["other"] is None
+    assert order["others"] == []
     stable.busy[0].let_go.set()
     until(lambda: service.status(second).state == "done")
 
@@ -277,11 +281,11 @@ def test_what_cannot_fit_or_is_too_large_is_refused(start, looks, clip):
         service.submit(asked(service, clip))
     request = asked(service, clip, frames=8)
     looks.fits = False
-    with pytest.raises(LimitError, match="VAE slicing would fit"):
+    with pytest.raises(LimitError, match="4 are free"):
         service.submit(request)
     clip.write_bytes(b"x" * 1_000_001)
     with pytest.raises(LimitError, match="takes up to 1 MB"):
-        service.add_material(clip, "large.mp4")
+        service.add_material([clip], "large.mp4")
     clip.write_bytes(b"x")
     with pytest.raises(LimitError, match="9 pictures"):
         service.add_material([clip.rename(clip.with_suffix(".png"))] * 9, "many")
@@ -289,12 +293,12 @@ def test_what_cannot_fit_or_is_too_large_is_refused(start, looks, clip):
 
 def test_an_upload_is_looked_at_once_and_called_by_its_owners_name(start, looks, clip):
     service = start()
-    token = service.add_material(clip, "my clip.mp4")
-    assert service.probe(token) == service.probe(token) == looks.facts
+    token = service.add_material([clip], "my clip.mp4")
+    assert service.probe(token) == service.probe(token) == Probe.from_dict(looks.facts)
     assert looks.asked.count("probe") == 1
     looks.facts["broken"] = True
     with pytest.raises(InputError, match=r"^my clip\.mp4 is no video"):
-        service.probe(service.add_material(clip, "my clip.mp4"))
+        service.probe(service.add_material([clip], "my clip.mp4"))
 
 
 def test_only_models_on_the_list_are_run(start, clip, tmp_path, monkeypatch):
@@ -408,7 +412,7 @@ def test_jobs_and_uploads_are_deleted_in_time(start, stable, clip):
     service.close()
     status = service.status(token)
     status.but(updated=status.updated - 25 * 3600).write(service.store.folder(token) / "status.json")
-    upload = service.material(service.request(token).source)["path"].parent
+    upload = service.material(service.request(token).source).path.parent
     os.utime(upload, (status.created - 25 * 3600,) * 2)
     service = start()
     until(lambda: not upload.exists())
@@ -437,12 +441,23 @@ def test_a_child_answers_one_question_after_another(answering):
 @pytest.mark.parametrize(("word", "said"), [("crash", "exit code -11"), ("hang", "no answer within 0.2 seconds")])
 def test_a_child_that_breaks_down_or_hangs_is_replaced(answering, word, said):
     before = answering.ask("echo", timeout=30)["pid"]
-    with pytest.raises(InputError, match=said):
-        answering.ask(word, timeout=0.2 if word == "hang" else 30)
+    patience = 0.2 if word == "hang" else 30
+    with pytest.raises(InputError, match=f"{said}.*may be damaged"):
+        answering.ask(word, timeout=patience, path="holiday.mp4")
+    answering.ask("echo", timeout=30)
+    with pytest.raises(Fault, match=f"a fault of the workbench: .*{said}"):
+        answering.ask(word, timeout=patience)
     after = answering.ask("echo", timeout=30)["pid"]
     assert after != before
     with pytest.raises(ProcessLookupError):
         os.kill(before, 0)
+
+
+def test_an_error_of_ours_is_never_blamed_on_the_file(answering):
+    for word, said in (("err", "KeyError"), ("end", "exit code 1")):
+        with pytest.raises(Fault, match=said) as told:
+            answering.ask(word, timeout=30, path="holiday.mp4")
+        assert "damaged" not in str(told.value)
 
 
 def test_a_child_ends_with_its_standard_input():

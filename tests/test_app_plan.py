@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-import workbench.app.plan as plan
-from workbench.app.plan import Planner, duration
-from workbench.app.planner import answer, probe
+import workbench.app.planner as plan
+from tests.video_material import make_video, pictures
+from workbench.app.planner import Planner, duration
+from workbench.app.planner_process import answer, probe
 from workbench.app.request import Request
 from workbench.app.speed import Speed, Speeds
+from workbench.app.values import Probe
 from workbench.errors import InputError
 from workbench.pipeline.load import load_pipeline
 from workbench.pipeline.memory import estimate_memory
@@ -51,38 +54,38 @@ def asked(kind: str = "upscale", **more) -> Request:
 def test_time_follows_what_was_measured_here(planner, clip):
     found = planner.plan(asked(), clip)
     megapixels = 16 * 96 * 128 / 1e6
-    assert found["frames"] == 5
-    assert found["seconds"] == pytest.approx(5 * (1.0 + 0.5 * megapixels))
-    assert found["fits"]
-    assert found["text"].startswith("5 frames of 128x96 will take about 5 s and ")
-    assert found["text"].endswith(" on cpu.")
+    assert found.frames == 5
+    assert found.seconds == pytest.approx(5 * (1.0 + 0.5 * megapixels))
+    assert found.fits
+    assert found.text.startswith("5 frames of 128x96 will take about 5 s and ")
+    assert found.text.endswith(" on cpu.")
 
 
 def test_fewer_steps_take_less_time_and_two_settings_the_sum(planner, clip):
-    four = planner.plan(asked(), clip)["seconds"]
-    one = planner.plan(asked(settings=Settings(steps=1)), clip)["seconds"]
+    four = planner.plan(asked(), clip).seconds
+    one = planner.plan(asked(settings=Settings(steps=1)), clip).seconds
     assert one < four
-    both = planner.plan(asked("compare", other=Settings(steps=1)), clip)
+    both = planner.plan(asked("compare", others=(Settings(steps=1),)), clip)
     extra = 5 * 0.5 * 16 * 96 * 128 / 1e6
-    assert both["seconds"] == pytest.approx(four + one - 2 * extra)
-    assert "at least" in both["text"], "how long metrics take was not measured yet"
+    assert both.seconds == pytest.approx(four + one - 2 * extra)
+    assert "at least" in both.text, "how long metrics take was not measured yet"
 
 
 def test_only_the_frames_that_are_asked_for_count(planner, clip):
-    assert planner.plan(asked(frames=2), clip)["frames"] == 2
-    assert planner.plan(asked(frames=9), clip)["frames"] == 5
+    assert planner.plan(asked(frames=2), clip).frames == 2
+    assert planner.plan(asked(frames=9), clip).frames == 5
 
 
 def test_an_upload_that_is_the_truth_is_upscaled_from_a_quarter(planner, clip):
-    whole = planner.plan(asked("compare", other="bicubic"), clip)
-    quarter = planner.plan(asked("compare", other="bicubic", truth=True), clip)
-    assert "32x24" in quarter["text"]
-    assert quarter["memory_bytes"] < whole["memory_bytes"]
+    whole = planner.plan(asked("compare", others=("bicubic",)), clip)
+    quarter = planner.plan(asked("compare", others=("bicubic",), truth=True), clip)
+    assert "32x24" in quarter.text
+    assert quarter.memory_bytes < whole.memory_bytes
 
 
 def test_memory_is_the_pipelines_own_estimate(planner, clip):
     expected = estimate_memory(load_pipeline(device="cpu"), (96, 128)).peak
-    assert planner.plan(asked(), clip)["memory_bytes"] == expected
+    assert planner.plan(asked(), clip).memory_bytes == expected
 
 
 def test_what_cannot_fit_is_refused_with_the_settings_that_do(planner, clip, monkeypatch):
@@ -92,11 +95,11 @@ def test_what_cannot_fit_is_refused_with_the_settings_that_do(planner, clip, mon
     assert small < large, "this test needs a setting that saves memory"
     monkeypatch.setattr(plan, "available_memory", lambda device: (small + large) // 2)
     found = planner.plan(asked(), clip)
-    assert not found["fits"]
-    assert found["seconds"] is None
-    assert found["instead"] == {"vae_slicing": True}
-    assert "vae_slicing" in found["text"]
-    assert planner.plan(asked(settings=Settings(**found["instead"])), clip)["fits"]
+    assert not found.fits
+    assert found.seconds is None
+    assert found.instead == {"vae_slicing": True}
+    assert "vae_slicing" in found.text
+    assert planner.plan(asked(settings=Settings(**found.instead)), clip).fits
 
 
 def test_where_no_setting_helps_a_smaller_size_is_named(planner, clip, monkeypatch):
@@ -104,16 +107,16 @@ def test_where_no_setting_helps_a_smaller_size_is_named(planner, clip, monkeypat
     room = planner._estimate("", "cpu", "float32", (48, 64), least.settings).working
     monkeypatch.setattr(plan, "available_memory", lambda device: room)
     found = planner.plan(least, clip)
-    assert not found["fits"]
-    assert found["instead"] is None
-    assert "A clip of 64x48 fits." in found["text"]
+    assert not found.fits
+    assert found.instead is None
+    assert "A clip of 64x48 fits." in found.text
 
 
 def test_a_model_that_is_not_here_yet_is_said_to_be_downloaded_first(planner, clip):
     found = planner.plan(asked(model="nobody/nothing"), clip)
-    assert found["fits"]
-    assert found["seconds"] is None
-    assert "nobody/nothing is downloaded first" in found["text"]
+    assert found.fits
+    assert found.seconds is None
+    assert "nobody/nothing is downloaded first" in found.text
 
 
 def test_on_a_lent_gpu_time_is_what_earlier_jobs_took(tmp_path, clip, monkeypatch):
@@ -123,15 +126,15 @@ def test_on_a_lent_gpu_time_is_what_earlier_jobs_took(tmp_path, clip, monkeypatc
     monkeypatch.setattr(plan, "facts_of", lambda *asked: facts)
     planner = Planner(tmp_path)
     first = planner.plan(asked(), clip)
-    assert (first["seconds"], first["fits"]) == (None, True)
-    assert "the GPU is lent for each job" in first["text"]
+    assert (first.seconds, first.fits) == (None, True)
+    assert "the GPU is lent for each job" in first.text
     planner.speeds.put("", "cuda:0", "float16", MEASURED)
-    assert planner.plan(asked(), clip)["seconds"] > 5
+    assert planner.plan(asked(), clip).seconds > 5
 
 
 def test_the_machine_is_measured_where_nothing_is_known(tmp_path, clip):
     planner = Planner(tmp_path / "store")
-    assert planner.plan(asked(), clip)["seconds"] > 0
+    assert planner.plan(asked(), clip).seconds > 0
     kept = Speeds(tmp_path / "store").get("", "cpu", "float32")
     assert kept is not None
     assert kept.size == (96, 128)
@@ -163,26 +166,54 @@ def test_measured_speeds_of_other_kinds_stay(tmp_path):
 
 
 def test_an_upload_is_looked_at(clip, tmp_path):
-    assert probe(clip) == {
-        "kind": "video", "width": 128, "height": 96, "frames": 5, "fps": 4.0, "seconds": 1.25, "audio": None,
-        "notes": [],
-    }  # fmt: skip
+    poster = tmp_path / "poster.jpg"
+    assert probe(clip, poster) == Probe(width=128, height=96, frames=5, fps=4.0, seconds=1.25)
+    assert poster.is_file()
     (tmp_path / "no.mp4").write_text("this is no video")
     with pytest.raises(InputError):
-        probe(tmp_path / "no.mp4")
+        probe(tmp_path / "no.mp4", poster)
+
+
+def test_the_telling_frame_of_a_clip_that_begins_black_is_not_black(tmp_path):
+    black, shown = np.zeros((48, 64, 3), np.uint8), pictures(1)[0]
+    source = make_video(tmp_path / "black.mp4", [black] * 5 + [shown] * 5, rate=5)
+    found = probe(source, tmp_path / "poster.jpg")
+    assert found.telling == 5
+    assert found.telling_at == pytest.approx(1.0)
+    assert np.asarray(Image.open(tmp_path / "poster.jpg")).std() > 20
+
+
+def test_a_second_video_of_another_size_is_refused_before_it_is_run(planner, clip, tmp_path):
+    other = make_video(tmp_path / "theirs.mp4", pictures(5, 128, 96), rate=4)
+    with pytest.raises(InputError, match=r"128x96; a second video must be 4 times .*, 512x384"):
+        planner.plan(asked("compare", others=(f"material:{TOKEN}",)), clip, [other])
+
+
+def test_every_precision_that_a_device_can_do_has_a_plan(planner, clip):
+    """A machine that was not measured in it yet is measured."""
+    assert (planner.plan(asked(dtype="bf16", frames=1), clip).seconds or 0) > 0
+
+
+def test_a_fault_of_ours_is_an_answer_that_blames_no_file(planner, clip, monkeypatch):
+    monkeypatch.setattr("workbench.app.planner_process.probe", lambda *paths: {}["no such thing"])
+    reply = answer(planner, {"do": "probe", "path": str(clip), "poster": "poster.jpg"})
+    assert reply["kind"] == "Fault"
+    assert "a fault of the workbench: KeyError" in reply["error"]
 
 
 def test_errors_are_answers(planner, tmp_path):
-    reply = answer(planner, {"do": "probe", "path": str(tmp_path / "absent.mp4")})
+    reply = answer(planner, {"do": "probe", "path": str(tmp_path / "absent.mp4"), "poster": "poster.jpg"})
     assert reply["kind"] == "InputError"
     assert "absent.mp4" in reply["error"]
 
 
 def test_the_process_answers_lines_in_order(tmp_path, clip):
     Speeds(tmp_path).put("", "cpu", "float32", MEASURED)
-    questions = [{"do": "probe", "path": str(clip)}, {"do": "probe", "path": "absent"}, {"do": "hello"}]
+    poster = str(tmp_path / "poster.jpg")
+    looks = [{"do": "probe", "path": path, "poster": poster} for path in (str(clip), "absent")]
+    questions = [*looks, {"do": "hello"}]
     done = subprocess.run(
-        [sys.executable, "-m", "workbench.app.planner", "--data", str(tmp_path)],
+        [sys.executable, "-m", "workbench.app.planner_process", "--data", str(tmp_path)],
         input="".join(json.dumps(question) + "\n" for question in questions),
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -193,7 +224,7 @@ def test_the_process_answers_lines_in_order(tmp_path, clip):
     first, second, third = (json.loads(line) for line in done.stdout.splitlines())
     assert first["ok"]["frames"] == 5
     assert second["kind"] == "InputError"
-    assert third["ok"]["devices"][-1] == {"name": "cpu", "label": "CPU", "dtypes": ["auto", "fp32", "fp16", "bf16"]}
+    assert third["ok"]["devices"][-1] == {"name": "cpu", "label": "CPU", "dtypes": ["auto", "fp32", "bf16"]}
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from workbench.app import serve
 from workbench.app.errors import AppError, LimitError, RequestError
+from workbench.app.kinds import KINDS
 from workbench.app.limits import Limits
-from workbench.app.request import KINDS, Request, check_token
+from workbench.app.request import Request, check_token
 from workbench.app.serve import data_folder, options_from
 from workbench.app.service import PUBLISHED
 from workbench.app.status import Status
+from workbench.app.values import Probe
 from workbench.errors import SettingsError
 from workbench.pipeline.settings import Settings
 
@@ -41,10 +43,11 @@ def test_a_request_survives_json(**values):
 
 @given(settings=some_settings, other=others, truth=st.booleans())
 def test_a_comparison_survives_json(settings, other, truth):
-    request = Request(kind="compare", source=TOKEN, settings=settings, other=other, truth=truth)
+    assume(settings != other)
+    request = Request(kind="compare", source=TOKEN, settings=settings, others=(other,), truth=truth)
     back = Request.from_json(request.to_json())
     assert back == request
-    assert back.other_material == (OTHER if other == f"material:{OTHER}" else None)
+    assert back.materials == ((OTHER,) if other == f"material:{OTHER}" else ())
 
 
 @pytest.mark.parametrize(
@@ -64,11 +67,15 @@ def test_a_comparison_survives_json(settings, other, truth):
         ({"frames": 1.5}, "frames must be a whole number"),
         ({"frames": True}, "frames must be a whole number"),
         ({"lossless": 1}, "lossless must be true or false"),
-        ({"other": "bicubic"}, "a comparison needs it, and no other job"),
-        ({"kind": "compare"}, "a comparison needs it, and no other job"),
-        ({"kind": "compare", "other": "nearest"}, "bicubic, lanczos or material:TOKEN"),
-        ({"kind": "compare", "other": "material:../x"}, "other must be the 22 letters"),
-        ({"kind": "compare", "other": ["bicubic"]}, "got a list"),
+        ({"others": ["bicubic"]}, "a comparison needs one, and no other job"),
+        ({"kind": "compare", "others": [{}]}, "the same as yours"),
+        ({"kind": "compare", "others": ["bicubic", "bicubic"]}, "two of the others are the same"),
+        ({"kind": "compare", "others": [{"seed": k} for k in range(1, 7)]}, "up to 4 others; got 6"),
+        ({"start": -1}, "start must be a whole number from 0 on"),
+        ({"kind": "compare"}, "a comparison needs one, and no other job"),
+        ({"kind": "compare", "others": ["nearest"]}, "bicubic, lanczos or material:TOKEN"),
+        ({"kind": "compare", "others": ["material:../x"]}, "others must be the 22 letters"),
+        ({"kind": "compare", "others": "bicubic"}, "must be a list"),
         ({"truth": True}, "truth belongs to a comparison"),
         ({"settings": [1]}, "settings must be Settings"),
         ({"lossles": True}, "Did you mean 'lossless'"),
@@ -109,7 +116,7 @@ def test_a_status_is_written_whole_and_read_back(tmp_path):
     assert Status.from_dict(later) == status
 
 
-CLIP = {"width": 320, "height": 180, "frames": 100, "seconds": 4.0}
+CLIP = Probe(width=320, height=180, frames=100, seconds=4.0)
 
 
 @pytest.mark.parametrize(
@@ -124,14 +131,16 @@ CLIP = {"width": 320, "height": 180, "frames": 100, "seconds": 4.0}
 def test_limits_say_what_to_do(probe, frames, said):
     limits = Limits(pixels=640 * 360, frames=300, seconds=10)
     with pytest.raises(LimitError, match=said):
-        limits.check_clip(CLIP | probe, frames)
+        limits.check_clip(CLIP.but(**probe), 0, frames)
 
 
 def test_the_first_frames_of_a_long_clip_are_within_the_limits():
     limits = Limits(pixels=640 * 360, frames=300, seconds=10)
     limits.check_clip(CLIP)
-    limits.check_clip(CLIP | {"frames": 5000, "seconds": 200.0}, 100)
-    limits.check_clip(CLIP | {"frames": None, "seconds": None})
+    limits.check_clip(CLIP.but(frames=5000, seconds=200.0), 0, 100)
+    limits.check_clip(CLIP.but(frames=5000, seconds=200.0), 4900)
+    with pytest.raises(RequestError, match="past the end of the clip, whose last one is 99"):
+        limits.check_clip(CLIP, 100)
     limits.check_size(200_000_000)
     with pytest.raises(LimitError, match="201 MB, and this server takes up to 200 MB"):
         limits.check_size(201_000_000)

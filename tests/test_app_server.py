@@ -19,8 +19,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
 from tests.app_server import ROOT, AppServer, app_server, tiny_clip, until
-from workbench.app.api import uploaded
 from workbench.app.errors import RequestError
+from workbench.app.uploads import uploaded
 from workbench.video import frames_in, open_clip
 
 pytestmark = [pytest.mark.xdist_group("app"), pytest.mark.timeout(600)]
@@ -197,7 +197,7 @@ def test_a_path_in_place_of_an_upload_is_refused(server, client, finished):
         ({"settings": {"steps": 0}}, "steps must be a whole number"),
         ({"kind": "paint"}, "kind must be one of"),
         ({"frames": 0}, "frames must be"),
-        ({"other": "bicubic"}, "a comparison needs it"),
+        ({"other": "bicubic"}, "a comparison needs one"),
     ],
 )
 def test_a_wrong_request_is_refused_in_its_own_words(client, clips, asked, said):

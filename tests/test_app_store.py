@@ -13,6 +13,7 @@ from workbench.app.errors import NotFound, RequestError
 from workbench.app.request import Request
 from workbench.app.status import Status
 from workbench.app.store import IMAGES, VIDEOS, Store
+from workbench.app.values import Probe
 from workbench.video.folders import VIDEO_SUFFIXES
 from workbench.video.images import IMAGE_SUFFIXES
 
@@ -197,8 +198,8 @@ def test_a_reader_never_sees_half_a_status(store, clip):
 def test_what_was_found_out_about_an_upload_is_remembered(store, clip):
     token = store.add_material([clip], "clip.mp4")
     assert store.facts(token) is None
-    store.remember(token, {"width": 3})
-    assert Store(store.root).facts(token) == {"width": 3}
+    store.remember(token, Probe(width=3, height=2, frames=1, notes=("odd",)))
+    assert Store(store.root).facts(token) == Probe(width=3, height=2, frames=1, notes=("odd",))
 
 
 def test_restarts_are_counted_until_a_person_wants_it_again(store, clip):

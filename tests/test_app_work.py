@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from tests.video_material import heard, make_video, noise, pictures
+from workbench.app.kinds import KINDS
 from workbench.app.request import Request
 from workbench.app.status import Status
-from workbench.app.work import WORK
 from workbench.app.work.task import Stopped, Task, Warm
 from workbench.pipeline.settings import Settings
 from workbench.trace import Trace
@@ -29,7 +29,7 @@ def clip(tmp_path) -> Path:
     """Four frames, 64x48, with sound, as the store keeps an upload."""
     folder = tmp_path / "materials" / TOKEN
     folder.mkdir(parents=True)
-    (folder / "material.json").write_text(json.dumps({"name": "my clip.mp4"}))
+    (folder / "material.json").write_text(json.dumps({"name": "my clip.mp4", "files": ["my clip.mp4"]}))
     return make_video(folder / "source.mp4", pictures(4), rate=RATE, sound=noise(0.5))
 
 
@@ -41,13 +41,13 @@ def job(tmp_path, tiny_pipe):
         folder = tmp_path / "jobs" / TOKEN
         folder.mkdir(parents=True, exist_ok=True)
         request = Request(kind=kind, source=TOKEN, device="cpu", **{"settings": ONE, **asked})  # type: ignore[arg-type]
-        return Task(request, folder, source, other_file, warm=Warm(tiny_pipe))
+        return Task(request, folder, source, [other_file] if other_file else [], warm=Warm(tiny_pipe))
 
     return make
 
 
 def do(task: Task) -> Status:
-    WORK[task.request.kind](task)
+    KINDS[task.request.kind].function()(task)
     return Status.read(task.status_file)
 
 
@@ -158,7 +158,7 @@ def test_a_stop_at_the_last_frame_comes_too_late(clip, job):
 def test_an_image_can_be_compared(tmp_path, job):
     source = tmp_path / "source.png"
     Image.fromarray(pictures(1)[0]).save(source)
-    task = job(source, "compare", other="lanczos")
+    task = job(source, "compare", others=("lanczos",))
     status = do(task)
     assert status.result["frames"] == 1
     assert json.dumps(status.result, allow_nan=False)
@@ -193,7 +193,7 @@ def test_several_images_are_frames(tmp_path, job):
 
 @pytest.mark.parametrize("other", [ONE.but(tpm=False), "bicubic"], ids=["settings", "bicubic"])
 def test_a_comparison_leaves_two_videos_numbers_curves_and_a_report(clip, job, other):
-    task = job(clip, "compare", other=other)
+    task = job(clip, "compare", others=(other,))
     status = do(task)
     for label in ("a", "b"):
         made = open_clip(task.public / status.files[label])
@@ -209,7 +209,7 @@ def test_a_comparison_leaves_two_videos_numbers_curves_and_a_report(clip, job, o
 
 def test_an_upload_that_is_the_truth_makes_its_own_low_resolution_clip(job, tmp_path):
     truth = make_video(tmp_path / "truth.mp4", pictures(3, 130, 98), rate=RATE, sound=noise(0.4))
-    task = job(truth, "compare", other="lanczos", truth=True)
+    task = job(truth, "compare", others=("lanczos",), truth=True)
     status = do(task)
     assert (status.result["width"], status.result["height"]) == (128, 96)
     assert any("PSNR" in heading for heading in status.result["table"][0])
@@ -220,20 +220,20 @@ def test_an_upload_that_is_the_truth_makes_its_own_low_resolution_clip(job, tmp_
 
 def test_ones_own_video_can_stand_against_it(clip, job, tmp_path):
     other = make_video(tmp_path / "theirs.mp4", pictures(3, 256, 192), rate=RATE)
-    status = do(job(clip, "compare", other=f"material:{TOKEN}", other_file=other))
+    status = do(job(clip, "compare", others=(f"material:{TOKEN}",), other_file=other))
     assert status.result["frames"] == 3
     assert status.result["names"]["b"] == "theirs.mp4"
     assert status.result["seconds_per_frame"]["b"] == "nan"
 
 
 def test_a_stopped_comparison_shows_what_it_has_and_goes_on(clip, job):
-    task = job(clip, "compare", other="bicubic")
+    task = job(clip, "compare", others=("bicubic",))
     stop_after(task, 2)
     with pytest.raises(Stopped):
         do(task)
     stopped = Status.read(task.status_file)
     assert stopped.result["frames"] == frames_in(task.public / stopped.files["a"]) == 2
-    assert do(job(clip, "compare", other="bicubic")).result["frames"] == 4
+    assert do(job(clip, "compare", others=("bicubic",))).result["frames"] == 4
 
 
 def test_inside_leaves_figures_for_every_frame_and_step_and_a_trace(clip, job):

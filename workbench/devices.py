@@ -45,6 +45,17 @@ def resolve_device(name: str | torch.device = "auto") -> torch.device:
     return device
 
 
+def usable_dtypes(device: torch.device) -> list[str]:
+    """The precisions worth asking of a device: a CPU has no arithmetic in fp16, and many GPUs have none in bf16."""
+    if device.type == "cpu":
+        return ["fp32", "bf16"]
+    if device.type == "mps":
+        return ["fp32", "fp16"]
+    import torch
+
+    return ["fp32", "fp16", *(["bf16"] if torch.cuda.is_bf16_supported() else [])]
+
+
 def resolve_dtype(name: str | torch.dtype, device: torch.device) -> torch.dtype:
     """``auto``: fp16 on cuda and mps, fp32 on the CPU. Others: fp32, fp16, bf16, or a torch dtype."""
     import torch

@@ -11,19 +11,17 @@ app.predict(token, api_name="/result")  # [{"label", "name", "size", "url"}, ...
 # Gradio reads the annotations themselves, so they are not postponed here.
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
 from gradio.events import api
 from gradio.route_utils import get_root_url
-from gradio.utils import get_upload_folder
 
-from workbench.app.errors import RequestError
 from workbench.app.request import MATERIAL
 from workbench.app.request import Request as Job
 from workbench.app.service import Service
+from workbench.app.uploads import uploaded
 from workbench.errors import WorkbenchError
 
 
@@ -36,9 +34,10 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
         clip: FileData | None = None,
         kind: str = "upscale",
         settings: dict | None = None,
+        start: int = 0,
         frames: int | None = None,
         lossless: bool = False,
-        other: dict | str | None = None,
+        other: list | dict | str | None = None,
         second_clip: FileData | None = None,
         truth: bool = False,
         model: str = "",
@@ -51,10 +50,11 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
             clip: a video or an image; every kind needs one but "devices"
             kind: "upscale", "compare", "inside" or "devices"
             settings: names and values of workbench.Settings, such as {"steps": 4, "seed": 0}
-            frames: only the first so many
+            start: index of the first frame
+            frames: only so many from there on
             lossless: FFV1 in .mkv, else H.264 in .mp4
-            other: for "compare": other settings, "bicubic" or "lanczos"
-            second_clip: for "compare": your own upscaled video, in place of other
+            other: for "compare": other settings, "bicubic" or "lanczos", or a list of up to four of these
+            second_clip: for "compare": your own upscaled video, one more of the others
             truth: for "compare": clip is high resolution, and the one to upscale is made from it
             model: a hub id that this server allows; empty for the server's own
             device: "auto", "cpu", "mps", "cuda" or "cuda:N"
@@ -62,11 +62,12 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
         """
         with _told():
             values: dict[str, Any] = {
-                "kind": kind, "settings": settings or {}, "frames": frames, "lossless": lossless, "other": other,
+                "kind": kind, "settings": settings or {}, "start": start, "frames": frames, "lossless": lossless,
+                "others": other if isinstance(other, list) else [] if other is None else [other],
                 "truth": truth, "model": model or service.options.model, "device": device, "dtype": dtype,
             }  # fmt: skip
             if second_clip is not None:
-                values["other"] = MATERIAL + _add(service, second_clip)
+                values["others"].append(MATERIAL + _add(service, second_clip))
             if clip is not None:
                 values["source"] = _add(service, clip)
             return service.submit(Job.from_dict(values))
@@ -81,7 +82,7 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
             return service.status(token).to_dict()
 
     def result(token: str, request: gr.Request) -> list[dict]:
-        """The files of a job, each with label, name, size in bytes and the URL to fetch it from.
+        """The files of a job, each with label, name to save it under, size in bytes and the URL to fetch it from.
 
         Args:
             token: what submit returned
@@ -90,14 +91,15 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
             asked = request.request
             assert asked is not None
             here = get_root_url(asked, asked.url.path, service.options.root_path)
+            found = service.status(token)
             return [
                 {
                     "label": label,
-                    "name": name,
+                    "name": found.downloads.get(name, name),
                     "size": service.public_file(token, name).stat().st_size,
                     "url": f"{here}/jobs/{token}/{name}",
                 }
-                for label, name in service.status(token).files.items()
+                for label, name in found.files.items()
             ]
 
     def stop(token: str) -> dict:
@@ -114,21 +116,9 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
             api(endpoint, api_name=endpoint.__name__, concurrency_limit=4)
 
 
-def uploaded(file: object) -> tuple[Path, str]:
-    """Where Gradio put a file that came by its upload route, and its own name; RequestError for any other path.
-
-    Gradio checks no paths of its bare endpoints, so a caller could name any file of this machine.
-    """
-    about = file if isinstance(file, dict) else file.model_dump() if isinstance(file, FileData) else {}
-    folder = Path(get_upload_folder()).resolve()
-    path = Path(str(about.get("path", ""))).resolve()
-    if not path.is_relative_to(folder) or not path.is_file():
-        raise RequestError("a clip must be uploaded: give it as gradio_client's handle_file(PATH).")
-    return path, str(about.get("orig_name") or path.name)
-
-
 def _add(service: Service, file: object) -> str:
-    return service.add_material(*uploaded(file))
+    path, name = uploaded(file)
+    return service.add_material([path], name)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ WorkbenchError
     ├── RequestError   a request that makes no sense, or a token that is none
     ├── NotFound       a job or an upload that is not there (any more)
     ├── LimitError     larger, longer or more than this server takes
+    ├── Fault          an error of ours: nobody asked for anything wrong
     ├── ModelRefused   a model that is not on this server's list
     └── QueueFull      too many jobs wait already
 """
@@ -28,6 +29,10 @@ class NotFound(AppError):  # noqa: N818 (a state to report, not a fault)
 
 class LimitError(AppError):
     """Larger, longer or more than this server takes."""
+
+
+class Fault(AppError):  # noqa: N818 (not the error of who asked)
+    """An error of ours: nobody asked for anything wrong."""
 
 
 class ModelRefused(AppError):  # noqa: N818 (a state to report, not a fault)

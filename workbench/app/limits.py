@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from workbench.app.errors import LimitError
+from workbench.app.errors import LimitError, RequestError
+from workbench.app.values import Probe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """``pixels``: of one input frame. ``waiting``: jobs in each device's queue, beside the one that runs."""
+    """The largest that is taken of each."""
 
     megabytes: int = 200
     seconds: float = 120.0
     pixels: int = 2048 * 2048
+    """Of one input frame."""
     frames: int = 3000
     waiting: int = 8
+    """Jobs in each device's queue, beside the one that runs."""
 
     def check_size(self, size: int) -> None:
         """Raises LimitError for an upload of so many bytes."""
@@ -26,9 +28,9 @@ class Limits:
                 f"Cut the clip shorter, or encode it smaller."
             )
 
-    def check_frame(self, probe: dict[str, Any]) -> None:
+    def check_frame(self, probe: Probe) -> None:
         """Raises LimitError for a probed clip whose pictures are too large."""
-        width, height = probe["width"], probe["height"]
+        width, height = probe.size
         if width * height > self.pixels:
             side = int(self.pixels**0.5)
             raise LimitError(
@@ -36,20 +38,22 @@ class Limits:
                 f"({side}x{side}). Scale it down first: the result is four times as wide and as high."
             )
 
-    def check_clip(self, probe: dict[str, Any], frames: int | None = None) -> None:
-        """Raises LimitError for a probed clip of which the first ``frames`` (None: all) are asked for."""
+    def check_clip(self, probe: Probe, start: int = 0, frames: int | None = None) -> None:
+        """Raises LimitError for a probed clip of which ``frames`` (None: all) from ``start`` on are asked for.
+
+        Raises RequestError where it has none there.
+        """
         self.check_frame(probe)
-        count = probe.get("frames")
-        if count is not None and frames is not None:
-            count = min(count, frames)
-        if count is not None and count > self.frames:
+        count = probe.frames - start
+        if count < 1:
+            raise RequestError(f"frame {start} is past the end of the clip, whose last one is {probe.frames - 1}.")
+        count = count if frames is None else min(count, frames)
+        if count > self.frames:
             raise LimitError(
                 f"{count} frames are more than the {self.frames} that this server takes. "
                 f"Ask for the first {self.frames}, or cut the clip."
             )
-        seconds = probe.get("seconds")
-        if seconds is not None and probe.get("frames") and count is not None:
-            seconds = seconds * count / probe["frames"]
+        seconds = None if probe.seconds is None else probe.seconds * count / probe.frames
         if seconds is not None and seconds > self.seconds:
             raise LimitError(
                 f"{seconds:.0f} seconds are longer than the {self.seconds:g} that this server takes. "

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import errors
+from workbench.app.errors import Fault
 from workbench.errors import InputError, WorkbenchError
 
 START_TIMEOUT = 120.0  # seconds; importing torch on a busy machine
@@ -49,6 +50,11 @@ class Child:
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
+
+    @property
+    def signalled(self) -> bool:
+        """Whether a signal ended it, as when a library breaks down; not an error that Python can tell of."""
+        return (self._process.poll() or 0) < 0
 
     def tell(self, message: dict[str, Any]) -> None:
         """One line to the child; raises ChildEnded where there is none to read it."""
@@ -116,7 +122,11 @@ class Answering:
             self._ready()
 
     def ask(self, word: str, *, timeout: float, **question: Any) -> Any:
-        """The answer. Raises the error it answers with, and InputError when it ended or took too long over this."""
+        """The answer. Raises the error it answers with.
+
+        A child that breaks down or hangs over a file was brought there by the file: InputError. Whatever else ends it
+        is an error of ours: Fault.
+        """
         with self._lock:
             child = self._ready()
             try:
@@ -124,12 +134,15 @@ class Answering:
                 said = child.hear(timeout + (START_TIMEOUT if self._importing else 0))
                 self._importing = False
             except (ChildEnded, TimeoutError) as error:
+                broken = isinstance(error, TimeoutError) or child.signalled
                 child.kill()
-                raise InputError(
-                    f"it could not be looked at: {error}. The file may be damaged: encode it anew, and try again."
-                ) from None
+                if broken and "path" in question:
+                    raise InputError(
+                        f"it could not be looked at: {error}. The file may be damaged: encode it anew, and try again."
+                    ) from None
+                raise Fault(f"a fault of the workbench: {error}. Try again; the server's log has more.") from None
         if "error" in said:
-            raise getattr(errors, said["kind"], InputError)(said["error"])
+            raise getattr(errors, said["kind"], Fault)(said["error"])
         return said["ok"]
 
     def close(self) -> None:
@@ -140,7 +153,7 @@ class Answering:
 
     def _ready(self) -> Child:
         if self._closed:
-            raise InputError("the server is ending; try again in a moment.")
+            raise Fault("the server is ending; try again in a moment.")
         if self._child is None or not self._child.alive:
             self._child, self._importing = self._start(), True
         return self._child

@@ -7,14 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any, Literal, get_args
+from typing import Any
 
 from workbench.app.errors import RequestError
+from workbench.app.kinds import KINDS, Kind
 from workbench.pipeline.settings import Settings
 
-Kind = Literal["upscale", "compare", "inside", "devices"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-NEEDS_SOURCE = ("upscale", "compare", "inside")
+MOST_OTHERS = 4  # what a comparison may set against the settings
 UPSCALERS = ("bicubic", "lanczos")  # what a comparison may hold beside Settings and a person's own video
 DTYPES = ("auto", "fp32", "fp16", "bf16")
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
@@ -24,29 +23,33 @@ MATERIAL = "material:"
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One job. Raises RequestError, or SettingsError, for a value that is not allowed.
-
-    ``source``: token of the uploaded clip; ``devices`` needs none. ``model``: "" is the embedded one, else a hub id.
-    ``frames``: only the first so many. ``lossless``: FFV1 in .mkv, else H.264 in .mp4. ``other``: what a comparison
-    sets against ``settings``: other Settings, ``bicubic``, ``lanczos``, or ``material:TOKEN`` (another upload).
-    ``truth``: the upload is HR; the clip to upscale is made from it (x1/4), and metrics are taken against it.
-    """
+    """One job. Raises RequestError, or SettingsError, for a value that is not allowed."""
 
     kind: Kind
     source: str | None = None
+    """Token of the uploaded clip; None for a kind that needs none."""
     settings: Settings = field(default_factory=Settings)
     model: str = ""
+    """"" is the embedded one, else a hub id."""
     device: str = "auto"
     dtype: str = "auto"
+    start: int = 0
+    """Index of the first frame."""
     frames: int | None = None
+    """How many from there on; None for all."""
     lossless: bool = False
-    other: Settings | str | None = None
+    """FFV1 in .mkv, else H.264 in .mp4."""
+    others: tuple[Settings | str, ...] = ()
+    """What a comparison sets against ``settings``: other Settings, ``bicubic``, ``lanczos``, or ``material:TOKEN``
+    (another upload)."""
     truth: bool = False
+    """The upload is HR; the clip to upscale is made from it (x1/4), and metrics are taken against it."""
 
     def __post_init__(self) -> None:
-        _one_of("kind", self.kind, KINDS)
+        _one_of("kind", self.kind, tuple(KINDS))
+        object.__setattr__(self, "others", tuple(self.others))
         if self.source is None:
-            if self.kind in NEEDS_SOURCE:
+            if KINDS[self.kind].needs_clip:
                 raise RequestError(f"{self.kind} needs a clip: upload one first, or pick a sample.")
         else:
             _token("source", self.source)
@@ -57,32 +60,55 @@ class Request:
         if not isinstance(self.device, str) or not DEVICE.fullmatch(self.device):
             raise RequestError(f"device must be auto, cpu, mps, cuda or cuda:N; got {self.device!r}.")
         _one_of("dtype", self.dtype, DTYPES)
+        if type(self.start) is not int or self.start < 0:
+            raise RequestError(f"start must be a whole number from 0 on; got {self.start!r}.")
         if self.frames is not None and (type(self.frames) is not int or self.frames < 1):
             raise RequestError(f"frames must be a whole number from 1 on, or nothing for all; got {self.frames!r}.")
         for name in ("lossless", "truth"):
             if not isinstance(getattr(self, name), bool):
                 raise RequestError(f"{name} must be true or false, got {getattr(self, name)!r}.")
-        self._check_other()
+        self._check_others()
 
-    def _check_other(self) -> None:
-        if isinstance(self.other, str):
-            if self.other.startswith(MATERIAL):
-                _token("other", self.other.removeprefix(MATERIAL))
-            elif self.other not in UPSCALERS:
-                raise RequestError(
-                    f"other must be settings, {', '.join(UPSCALERS)} or material:TOKEN; got {self.other!r}."
-                )
-        elif not isinstance(self.other, (Settings, type(None))):
-            raise RequestError(f"other must be settings or a word, got a {type(self.other).__name__}.")
-        if (self.kind == "compare") != (self.other is not None):
-            raise RequestError("other says what to compare with: a comparison needs it, and no other job takes it.")
+    def _check_others(self) -> None:
+        for other in self.others:
+            _check_other(other)
+        if (self.kind == "compare") != bool(self.others):
+            raise RequestError("others say what to compare with: a comparison needs one, and no other job takes any.")
+        if len(self.others) > MOST_OTHERS:
+            raise RequestError(f"a comparison takes up to {MOST_OTHERS} others; got {len(self.others)}.")
+        if self.settings in self.others:
+            raise RequestError("the other settings are the same as yours: change one of them, to have a difference.")
+        if len(set(self.others)) < len(self.others):
+            raise RequestError("two of the others are the same: leave one out.")
         if self.truth and self.kind != "compare":
             raise RequestError("truth belongs to a comparison; leave it out.")
 
     @property
-    def other_material(self) -> str | None:
-        """Token of the second upload, where ``other`` is one."""
-        return self.other.removeprefix(MATERIAL) if isinstance(self.other, str) and ":" in self.other else None
+    def materials(self) -> tuple[str, ...]:
+        """Tokens of the uploads among ``others``."""
+        words = (other for other in self.others if isinstance(other, str))
+        return tuple(word.removeprefix(MATERIAL) for word in words if word.startswith(MATERIAL))
+
+    @property
+    def variants(self) -> tuple[Settings, ...]:
+        """Every Settings that is run, the job's own first."""
+        return (self.settings, *(other for other in self.others if isinstance(other, Settings)))
+
+    @property
+    def frame_range(self) -> slice:
+        """Of the clip, the frames that are asked for."""
+        return slice(self.start, None if self.frames is None else self.start + self.frames)
+
+    def in_words(self) -> str:
+        """Which frames, and every setting that is not the usual one: ``frames 10 to 33, steps=1, tpm=off``."""
+        words = []
+        if self.start or self.frames is not None:
+            last = "the end" if self.frames is None else str(self.start + self.frames - 1)
+            words.append(f"frame {self.start}" if self.frames == 1 else f"frames {self.start} to {last}")
+        words += [f"{name}={_word(mine)}" for name, (mine, _) in self.settings.diff(Settings()).items()]
+        words += ["lossless"] if self.lossless else []
+        words += [self.model] if self.model else []
+        return ", ".join(words)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)
@@ -108,8 +134,14 @@ class Request:
                 raise RequestError(f"a request has no {name!r}.{hint} It has: {', '.join(known)}.")
         if "kind" not in values:
             raise RequestError(f"a request must say its kind: one of {', '.join(KINDS)}.")
-        made = {n: Settings.from_dict(v) for n, v in values.items() if n in ("settings", "other") and _is_object(v)}
-        return cls(**{**values, **made})
+        made = dict(values)
+        if "settings" in made:
+            made["settings"] = _settings(made["settings"])
+        if "others" in made:
+            if not isinstance(made["others"], (list, tuple)):
+                raise RequestError(f"others must be a list, got a {type(made['others']).__name__}.")
+            made["others"] = tuple(_settings(other) for other in made["others"])
+        return cls(**made)
 
 
 def check_token(value: object, what: str = "token") -> str:
@@ -128,5 +160,23 @@ def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
         raise RequestError(f"{name} must be one of {', '.join(allowed)}; got {value!r}.")
 
 
-def _is_object(value: object) -> bool:
-    return isinstance(value, Mapping)
+def _check_other(other: object) -> None:
+    if isinstance(other, Settings):
+        return
+    if not isinstance(other, str):
+        raise RequestError(f"each of others must be settings or a word, got a {type(other).__name__}.")
+    if other.startswith(MATERIAL):
+        _token("others", other.removeprefix(MATERIAL))
+    elif other not in UPSCALERS:
+        raise RequestError(f"each of others must be settings, {', '.join(UPSCALERS)} or material:TOKEN; got {other!r}.")
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _settings(value: Any) -> Any:
+    """Settings where they are given as a dictionary; anything else as it is."""
+    return Settings.from_dict(value) if isinstance(value, Mapping) else value

@@ -49,6 +49,8 @@ def launch(service: Service) -> gr.Blocks:
     """The page with its routes and endpoints, listening."""
     options = service.options
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    # Gradio's default is one folder for all users of a machine, whose first user owns it.
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(service.store.root / "uploads"))
     from gradio.utils import get_upload_folder
 
     from workbench.app import page, web
@@ -69,7 +71,7 @@ def launch(service: Service) -> gr.Blocks:
         root_path=options.root_path,
         mcp_server=options.mcp,
         max_file_size=options.limits.megabytes * 1_000_000,
-        blocked_paths=[str(service.store.root)],
+        blocked_paths=[str(folder) for folder in service.store.private],
         app_kwargs={"routes": web.routes(service)},
         prevent_thread_lock=True,
         show_error=True,

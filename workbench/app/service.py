@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,10 +18,12 @@ from filelock import FileLock, Timeout
 from workbench.app.errors import AppError, LimitError, ModelRefused, NotFound, QueueFull, RequestError
 from workbench.app.lanes import Lane, Worker, WorkerProcess
 from workbench.app.limits import Limits
+from workbench.app.names import sentence, told
 from workbench.app.process import Answering, Child
 from workbench.app.request import Request
 from workbench.app.status import RESUMABLE, Status
-from workbench.app.store import Store
+from workbench.app.store import PICTURES, Material, Store
+from workbench.app.values import Device, Plan, Probe
 from workbench.errors import DeviceError, WorkbenchError
 
 PUBLISHED = "Jamichsu/Stream-DiffVSR"
@@ -90,7 +92,7 @@ class Service:
         self._planner = planner() if planner else _planner(self.store.root)
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.RLock()
-        self._devices: list[dict[str, Any]] = []
+        self._devices: list[Device] = []
         self._closing = threading.Event()
         self._left = self.store.unfinished()  # by an earlier server, and not taken up yet
         threading.Thread(target=self._begin, name="begins", daemon=True).start()
@@ -98,66 +100,86 @@ class Service:
 
     # uploads
 
-    def add_material(self, path: Path | Sequence[Path], name: str) -> str:
-        """Copies an upload into the store -> its token. ``name``: as the person calls it, for display only.
+    def add_material(self, files: Sequence[Path], name: str, called: Sequence[str] | None = None) -> str:
+        """Copies an upload into the store -> its token.
 
-        Several paths are the frames of one clip, in the order given. Raises LimitError for what is too large,
-        RequestError for a kind of file that is not taken.
+        Several files are the frames of one clip, in the order given. ``name``: what the person calls the clip, and
+        ``called``: each of its files (None: their own names); for display only. Raises LimitError for what is too
+        large, RequestError for a kind of file that is not taken.
         """
-        files = [path] if isinstance(path, (str, os.PathLike)) else list(path)
-        size = sum(Path(file).stat().st_size for file in files)
+        size = sum(file.stat().st_size for file in files)
         self.options.limits.check_size(size)
         if len(files) > self.options.limits.frames:
             raise LimitError(f"{len(files)} pictures are more than the {self.options.limits.frames} this server takes.")
         if shutil.disk_usage(self.store.root).free < 2 * size + SPARE:
             raise LimitError("this server's disk is nearly full. Try again later, when old jobs have been deleted.")
-        return self.store.add_material([Path(file) for file in files], name)
+        return self.store.add_material(files, name, called)
 
-    def material(self, token: str) -> dict[str, Any]:
-        """``{"name", "path", "size", "created"}`` of an upload; NotFound when it is not there (any more)."""
-        found = self.store.material(token)
-        return {"name": found.name, "path": found.path, "size": found.size, "created": found.created}
+    def material(self, token: str) -> Material:
+        """An upload; NotFound when it is not there (any more)."""
+        return self.store.material(token)
 
-    def probe(self, material: str) -> dict[str, Any]:
-        """``{"kind", "width", "height", "frames", "fps", "seconds", "audio", "notes"}``, looked at in a child.
+    def probe(self, material: str) -> Probe:
+        """What an upload is, looked at in a child, once only.
 
-        Raises InputError for a file that is no clip, LimitError for one beyond the limits. Looked at once only.
+        Raises InputError for a file that is no clip, LimitError for one beyond the limits.
         """
-        found = self.store.material(material)
+        path = self.store.material(material).path
         facts = self.store.facts(material)
         if facts is None:
-            try:
-                facts = self._planner.ask("probe", timeout=PROBE_SECONDS, path=str(found.path))
-            except WorkbenchError as error:
-                raise type(error)(_named(str(error), found.path, found.name)) from None
+            poster = str(self.store.picture(material, "poster"))
+            with _told_of(path):
+                facts = Probe.from_dict(
+                    self._planner.ask("probe", timeout=PROBE_SECONDS, path=str(path), poster=poster)
+                )
+            facts = facts.but(notes=tuple(told(note, [path]) for note in facts.notes))
             self.store.remember(material, facts)
         self.options.limits.check_frame(facts)
         return facts
 
+    def picture(self, material: str, name: str) -> Path:
+        """A small picture of an upload, made when it is first asked for. ``name``: ``poster`` or ``strip``."""
+        if name not in PICTURES:
+            raise NotFound("an upload has no such picture.")
+        made = self.store.picture(material, name)
+        if not made.is_file():
+            self.probe(material)  # which makes the poster
+        if not made.is_file() and name == "strip":
+            path = self.store.material(material).path
+            with _told_of(path):
+                self._planner.ask("strip", timeout=PROBE_SECONDS, path=str(path), strip=str(made))
+        if not made.is_file():
+            raise NotFound("this upload has no picture that could be decoded.")
+        return made
+
     # jobs
 
-    def plan(self, request: Request) -> dict[str, Any]:
-        """What the job will take, before it starts.
-
-        ``{"frames", "seconds", "memory_bytes", "available_bytes", "fits", "text", "instead"}``; ``instead``: changes
-        of settings that would fit, or None.
-        """
+    def plan(self, request: Request) -> Plan:
+        """What the job will take, before it starts. Refuses what is not allowed, and what could only fail."""
         self._check(request)
         paths = self._materials(request)
         asked = json.loads(self._placed(request).to_json())
-        return self._planner.ask("plan", timeout=PLAN_SECONDS, request=asked, **paths)
+        with _told_of(*map(Path, filter(None, (paths["source"], *paths["others"])))):
+            return Plan.from_dict(self._planner.ask("plan", timeout=PLAN_SECONDS, request=asked, **paths))
 
-    def devices(self) -> list[dict[str, Any]]:
-        """``[{"name": "cpu", "label": ..., "dtypes": [...]}, ...]``: what jobs can ask for, the preferred first."""
+    def devices(self) -> list[Device]:
+        """What jobs can ask for, the preferred first."""
         if not self._devices:
-            self._devices = self._planner.ask("hello", timeout=PROBE_SECONDS)["devices"]
+            found = self._planner.ask("hello", timeout=PROBE_SECONDS)["devices"]
+            self._devices = [Device.from_dict(about) for about in found]
         return self._devices
+
+    def check_precision(self, device: str, dtype: str) -> None:
+        """Raises DeviceError for a precision that a device cannot do, with those that it can."""
+        found = next(known for known in self.devices() if known.name == self._device(device))
+        if dtype not in found.dtypes:
+            raise DeviceError(f"{dtype} is nothing for {found.label}: choose {' or '.join(found.dtypes)}.")
 
     def submit(self, request: Request) -> str:
         """Puts a job in its device's queue -> its token. Refuses what cannot fit or is not allowed."""
         plan = self.plan(request)
-        if not plan["fits"]:
-            raise LimitError(plan["text"])
+        if not plan.fits:
+            raise LimitError(plan.text)
         request = self._placed(request)
         lane = self._lane(request.device)
         token = self.store.add_job(request)
@@ -210,6 +232,8 @@ class Service:
         lane = self._lane(request.device)
         with self._lock:
             before = self.store.status(token)
+            if not before.resumable:
+                raise RequestError("going on would end the same way: start a new job with what its message says.")
             if before.state not in RESUMABLE or token in self._left or lane.position(token) is not None:
                 raise RequestError(
                     f"this job is {before.state}; only one that stopped, failed or was interrupted resumes."
@@ -247,14 +271,14 @@ class Service:
                 )
             if not HUB_ID.fullmatch(request.model) or Path(request.model).exists():
                 raise ModelRefused(f"{request.model!r} is no hub id of the form owner/name.")
-        for token in (request.source, request.other_material):
-            if token is not None:
-                options.limits.check_clip(self.probe(token), request.frames)
+        self.check_precision(request.device, request.dtype)
+        for token in filter(None, (request.source, *request.materials)):
+            options.limits.check_clip(self.probe(token), request.start, request.frames)
 
-    def _materials(self, request: Request) -> dict[str, str | None]:
+    def _materials(self, request: Request) -> dict[str, Any]:
         """Where the uploads of a request are; raises NotFound when one is gone."""
-        tokens = {"source": request.source, "other": request.other_material}
-        return {role: str(self.store.material(token).path) if token else None for role, token in tokens.items()}
+        source = None if request.source is None else str(self.store.material(request.source).path)
+        return {"source": source, "others": [str(self.store.material(token).path) for token in request.materials]}
 
     def _order(self, token: str) -> dict[str, Any]:
         return {"job": str(self.store.folder(token)), **self._materials(self.store.request(token))}
@@ -281,7 +305,7 @@ class Service:
 
     def _device(self, name: str) -> str:
         """A device's own name; raises DeviceError for one that is not there."""
-        names = [found["name"] for found in self.devices()]
+        names = [found.name for found in self.devices()]
         wanted = self.options.device if name == "auto" else name
         found = names[0] if wanted == "auto" else "cuda:0" if wanted == "cuda" else wanted
         if found not in names:
@@ -302,7 +326,7 @@ class Service:
             if self._closing.is_set():
                 self.store.say(token, state="interrupted", message="the server was ended", seconds_left=None)
             else:
-                self.store.say(token, state="failed", error=_why(code), message="", seconds_left=None)
+                self.store.say(token, state="failed", error=sentence(_why(code)), message="", seconds_left=None)
 
     def _begin(self) -> None:
         """Makes the first lane, whose worker gets warm, and goes on with what an earlier server left."""
@@ -317,7 +341,7 @@ class Service:
             except NotFound:
                 log.warning("job %s was deleted before it could go on", token)
             except (WorkbenchError, OSError) as error:
-                self.store.say(token, state="failed", error=str(error), message="")
+                self.store.say(token, state="failed", error=sentence(str(error)), message="")
             self._left.pop(0)
 
     def _take_up(self, token: str) -> None:
@@ -344,7 +368,7 @@ class Service:
 
 
 def _planner(root: Path) -> Answering:
-    planner = Answering(lambda: Child("workbench.app.planner", "--data", str(root)))
+    planner = Answering(lambda: Child("workbench.app.planner_process", "--data", str(root)))
     planner.warm()
     return planner
 
@@ -356,10 +380,14 @@ def _why(code: int | None) -> str:
     if code == -9:
         return "the system ended the job, most likely because memory ran out. Give a smaller clip, or fewer frames."
     if code < 0:
-        return f"the job broke down (signal {-code}). The file may be damaged; encode it anew and try again."
+        return f"the job broke down (signal {-code}); the server's log has more. Resume it to try again."
     return f"the job ended without a result (exit code {code}). Resume it to try again."
 
 
-def _named(text: str, path: Path, name: str) -> str:
-    """A message that calls the file as the person does."""
-    return text.replace(str(path), name)
+@contextmanager
+def _told_of(*materials: Path) -> Iterator[None]:
+    """Refusals call the files as their owner does."""
+    try:
+        yield
+    except WorkbenchError as error:
+        raise type(error)(told(str(error), materials)) from None

@@ -16,6 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from workbench.app.kinds import KINDS, Kind
+
 CALIBRATION_SIZE = (96, 128)  # (h, w): the smallest at which seconds per FLOP are within a fifth of larger frames'
 CALIBRATION_FRAMES = 3
 
@@ -34,9 +36,9 @@ class Speed:
     extra: dict[str, float] = field(default_factory=dict)
 
 
-def units(kind: str, size: tuple[int, int], steps: int) -> float:
+def units(kind: Kind, size: tuple[int, int], steps: int) -> float:
     """What a frame's extra work grows with: output megapixels; for figures, their number."""
-    return 2.0 * steps + 3.0 if kind == "inside" else 16 * size[0] * size[1] / 1e6
+    return 2.0 * steps + 3.0 if KINDS[kind].figures else 16 * size[0] * size[1] / 1e6
 
 
 class Speeds:

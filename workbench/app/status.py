@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from workbench.app.values import Value
 
 State = Literal["waiting", "running", "done", "stopped", "failed", "interrupted"]
 FINAL = ("done", "stopped", "failed", "interrupted")
@@ -14,46 +16,48 @@ RESUMABLE = ("stopped", "interrupted", "failed")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Status:
-    """``state``: ``waiting`` in the queue, ``running``, or how it ended: ``interrupted`` is by the server's own end.
-
-    ``position``: how many jobs must end before this one can start; None when it does not wait. ``done`` of ``total``
-    frames (None: not known yet). ``seconds_per_frame``, ``seconds_left``: as measured so far. ``message``: what it does
-    now; ``error``: why it failed. ``files``: label -> name in the job's public folder. ``live``: index of the newest
-    frame in live.png and live-bicubic.png. ``result``: what a kind has to say beyond files. ``settings``:
-    Settings.to_dict() of what was asked. ``created``, ``updated``: as time.time().
-    """
+class Status(Value):
+    """A job's state, and everything that a page needs to show it."""
 
     state: State = "waiting"
+    """``waiting`` in the queue, ``running``, or how it ended: ``interrupted`` is by the server's own end."""
     kind: str = ""
+    clip: str = ""
+    """What the person calls the clip; empty for a job without one."""
+    source: str | None = None
+    """Token of the clip's upload."""
+    asked: str = ""
+    """What was asked, in a few words: which frames, and the settings that are not the usual ones."""
     position: int | None = None
+    """How many jobs must end before this one can start; None when it does not wait."""
     total: int | None = None
+    """How many frames (of This machine: settings) there are to do; None: not known yet."""
     done: int = 0
     seconds_per_frame: float | None = None
     seconds_left: float | None = None
     message: str = ""
+    """What it does now."""
     error: str | None = None
+    """Why it failed."""
+    resumable: bool = True
+    """Whether going on can help, once it ended otherwise than ``done``."""
     files: dict[str, str] = field(default_factory=dict)
+    """Label -> name in the job's public folder."""
+    downloads: dict[str, str] = field(default_factory=dict)
+    """Name in the public folder -> the name that it is saved under, made from the clip's."""
     live: int | None = None
+    """Index of the newest frame in live.png and live-bicubic.png."""
     result: dict[str, Any] = field(default_factory=dict)
+    """What a kind has to say beyond files."""
     settings: dict[str, Any] = field(default_factory=dict)
+    """``Settings.to_dict()`` of what was asked."""
     created: float = 0.0
+    """As time.time()."""
     updated: float = 0.0
 
     @property
     def final(self) -> bool:
         return self.state in FINAL
-
-    def but(self, **changes: Any) -> Status:
-        return replace(self, **changes)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Status:
-        known = {f.name for f in fields(cls)}
-        return cls(**{name: value for name, value in values.items() if name in known})
 
     def write(self, path: Path) -> None:
         """Whole or not at all: a reader never sees half of it."""

@@ -13,13 +13,13 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from workbench.app.errors import NotFound, RequestError
 from workbench.app.request import Request, check_token
 from workbench.app.status import Status
+from workbench.app.values import Probe
 
 # As workbench.video has them, which this process does not load.
 _VIDEO = (
@@ -29,17 +29,22 @@ _VIDEO = (
 )
 _IMAGE = "png jpg jpeg webp tif tiff bmp avif jxl"
 VIDEOS, IMAGES = (frozenset("." + word for word in words.split()) for words in (_VIDEO, _IMAGE))
+PICTURES = ("poster", "strip")  # small pictures of an upload
 PUBLIC_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
 
 @dataclass(frozen=True)
 class Material:
-    """An upload. ``path``: the file, or a folder of frames. ``name``: what its owner calls it, for display only."""
+    """An upload."""
 
     path: Path
+    """The file, or a folder of frames."""
     name: str
+    """What its owner calls it, for display only."""
     size: int
     created: float
+    files: list[str] = field(default_factory=list)
+    """What its owner calls each of its files, in their order."""
 
 
 class Store:
@@ -51,17 +56,26 @@ class Store:
         for folder in (self.root, self._materials, self._jobs):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    @property
+    def private(self) -> tuple[Path, ...]:
+        """Folders from which files are given by this store's own rules only."""
+        return self._materials, self._jobs
+
     # materials
 
-    def add_material(self, files: Sequence[Path], name: str) -> str:
-        """Copies one video or image, or several images in the order given. Raises RequestError for other kinds."""
+    def add_material(self, files: Sequence[Path], name: str, called: Sequence[str] | None = None) -> str:
+        """Copies one video or image, or several images in the order given. Raises RequestError for other kinds.
+
+        ``name``: of the clip; ``called``: of each file, where that is not its own name.
+        """
+        names = [_shown(name)] if len(files) == 1 else [_shown(own) for own in called or [file.name for file in files]]
         suffixes = [file.suffix.lower() for file in files]
         allowed = VIDEOS | IMAGES if len(files) == 1 else IMAGES
-        for file, suffix in zip(files, suffixes, strict=True):
+        for own, suffix in zip(names, suffixes, strict=True):
             if suffix not in allowed:
                 kinds = "several files must all be images" if len(files) > 1 else "a video or an image is needed"
                 raise RequestError(
-                    f"{_shown(file.name)}: {kinds}; this server takes {' '.join(sorted(word[1:] for word in allowed))}."
+                    f"{own}: {kinds}; this server takes {' '.join(sorted(word[1:] for word in allowed))}."
                 )
         if not files:
             raise RequestError("nothing was uploaded: choose a video, an image, or several images.")
@@ -79,7 +93,7 @@ class Store:
                 for index, (file, suffix) in enumerate(zip(files, suffixes, strict=True)):
                     shutil.copyfile(file, path / f"{index:06d}{suffix}")
             size = sum(file.stat().st_size for file in files)
-            about = Material(folder / path.name, _shown(name), size, time.time())
+            about = Material(folder / path.name, _shown(name), size, time.time(), names)
             _write(partial / "material.json", {**asdict(about), "path": path.name})
             os.replace(partial, folder)
         except BaseException:
@@ -98,16 +112,20 @@ class Store:
             ) from None
         return Material(**{**about, "path": folder / about["path"]})
 
-    def facts(self, token: str) -> dict[str, Any] | None:
+    def facts(self, token: str) -> Probe | None:
         """What was found out about an upload, if it was looked at."""
         file = self._materials / check_token(token) / "probe.json"
         try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return Probe.from_dict(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
             return None
 
-    def remember(self, token: str, facts: dict[str, Any]) -> None:
-        _write(self._materials / check_token(token) / "probe.json", facts)
+    def remember(self, token: str, facts: Probe) -> None:
+        _write(self._materials / check_token(token) / "probe.json", facts.to_dict())
+
+    def picture(self, token: str, name: str) -> Path:
+        """Where a small picture of an upload lies once it was made; ``name``: one of ``PICTURES``."""
+        return self.material(token).path.parent / f"{name}.jpg"
 
     # jobs
 
@@ -118,7 +136,15 @@ class Store:
         (partial / "public").mkdir()
         (partial / "request.json").write_text(request.to_json(), encoding="utf-8")
         now = time.time()
-        status = Status(kind=request.kind, settings=request.settings.to_dict(), created=now, updated=now)
+        status = Status(
+            kind=request.kind,
+            clip=self.material(request.source).name if request.source else "",
+            source=request.source,
+            asked=request.in_words(),
+            settings=request.settings.to_dict(),
+            created=now,
+            updated=now,
+        )
         status.write(partial / "status.json")
         os.replace(partial, folder)
         return token
@@ -191,7 +217,7 @@ class Store:
                 gone += 1
             elif status is not None:
                 request = self.request(token)
-                needed |= {request.source, request.other_material}
+                needed |= {request.source, *request.materials}
         for entry in self._materials.iterdir():
             if entry.name not in needed and entry.stat().st_mtime < before:
                 shutil.rmtree(entry, ignore_errors=True)

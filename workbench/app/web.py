@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -35,8 +36,10 @@ def routes(service: Service) -> list[BaseRoute]:
         return _json(service.resume(request.path_params["token"]).to_dict())
 
     def job_file(request: Request) -> Response:
-        path = service.public_file(request.path_params["token"], request.path_params["name"])
-        headers = {}
+        token, name = request.path_params["token"], request.path_params["name"]
+        path = service.public_file(token, name)
+        called = service.store.status(token).downloads.get(name) or str(name)
+        headers = {"Content-Disposition": f"inline; filename*=utf-8''{quote(called)}"}
         if path.name.startswith("live"):
             headers["Cache-Control"] = "no-store"
         if path.suffix == ".html":  # made here, but from a stranger's words: it runs in no origin
@@ -44,8 +47,11 @@ def routes(service: Service) -> list[BaseRoute]:
         return _file(path, headers)
 
     def material(request: Request) -> Response:
-        path = service.material(request.path_params["token"])["path"]
+        path = service.material(request.path_params["token"]).path
         return _file(min(path.iterdir()) if path.is_dir() else path)  # of a folder of frames, the first
+
+    def picture(request: Request) -> Response:
+        return _file(service.picture(request.path_params["token"], request.path_params["name"]))
 
     def example(request: Request) -> Response:
         name = request.path_params["name"]
@@ -60,6 +66,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/jobs/{token}/resume", _guarded(resume), methods=["POST"]),
         Route("/jobs/{token}/{name}", _guarded(job_file), methods=["GET"]),
         Route("/materials/{token}", _guarded(material), methods=["GET"]),
+        Route("/materials/{token}/{name}", _guarded(picture), methods=["GET"]),
         Route("/example/{name}", _guarded(example), methods=["GET"]),
     ]
 

@@ -1,6 +1,7 @@
 """Does one job and ends: ``python -m workbench.app.worker --device DEVICE --model MODEL``.
 
-It loads the model first, then waits for one line on standard input: ``{"job": FOLDER, "source": PATH, "other": PATH}``.
+It loads the model first, then waits for one line on standard input:
+``{"job": FOLDER, "source": PATH, "others": [PATH]}``.
 When standard input closes, the server is gone: it ends after the frame at hand, and the job can go on from there.
 """
 
@@ -20,11 +21,13 @@ from typing import Any
 from filelock import FileLock
 
 from workbench.app import zerogpu
+from workbench.app.kinds import KINDS
+from workbench.app.names import sentence
+from workbench.app.planner import Planner
 from workbench.app.process import when_orphaned
 from workbench.app.request import Request
-from workbench.app.work import WORK
 from workbench.app.work.task import Task, Warm
-from workbench.errors import WorkbenchError
+from workbench.errors import InputError, SettingsError, WorkbenchError
 from workbench.pipeline.load import load_pipeline
 
 ORPHAN_ENDS = 600.0  # seconds the last frame may take once the server is gone; one that hangs must not stay
@@ -37,6 +40,8 @@ def main(words: list[str] | None = None) -> int:
     args = parser.parse_args(words)
     zerogpu.prepare()
     warm = load(args.model, args.device)
+    for kind in KINDS.values():
+        kind.function()  # imported while nothing is to be done yet
     print(json.dumps({"warm": warm is not None}), flush=True)
     line = sys.stdin.readline()
     if not line:
@@ -45,8 +50,15 @@ def main(words: list[str] | None = None) -> int:
     gone = threading.Event()
     when_orphaned(lambda: _end_soon(gone))
     with FileLock(Path(order["job"]) / "lock"):  # an earlier server's worker may still be at its last frame
-        zerogpu.on_gpu(lambda order: do(order, warm=warm, alone=gone.is_set), zerogpu.foreseen)(order)
+        zerogpu.on_gpu(lambda order: do(order, warm=warm, alone=gone.is_set), foreseen)(order)
     return 0
+
+
+def foreseen(order: dict[str, Any]) -> float | None:
+    """Seconds that the job of an ``order`` should take; None: unknown."""
+    folder = Path(order["job"])
+    request = Request.from_json((folder / "request.json").read_text(encoding="utf-8"))
+    return Planner(folder.parent.parent).plan(request, _path(order["source"]), _paths(order)).seconds
 
 
 def load(model: str, device: str) -> Warm | None:
@@ -65,15 +77,17 @@ def do(order: dict[str, Any], *, warm: Warm | None, alone: Callable[[], bool]) -
         request=Request.from_json((folder / "request.json").read_text(encoding="utf-8")),
         folder=folder,
         source=_path(order["source"]),
-        other=_path(order["other"]),
+        others=_paths(order),
         warm=warm,
         alone=alone,
     )
     task.say(state="running", position=None, error=None, message="starting")
     try:
-        WORK[task.request.kind](task)
+        KINDS[task.request.kind].function()(task)
     except KeyboardInterrupt:
         end(task, "interrupted" if alone() else "stopped")
+    except (InputError, SettingsError) as error:  # the same frames would end it again
+        end(task, "failed", task.told(str(error)), resumable=False)
     except WorkbenchError as error:
         end(task, "failed", task.told(str(error)))
     except Exception as error:
@@ -84,8 +98,8 @@ def do(order: dict[str, Any], *, warm: Warm | None, alone: Callable[[], bool]) -
         end(task, "done")
 
 
-def end(task: Task, state: str, error: str | None = None) -> None:
-    task.say(state=state, error=error, message="", seconds_left=None)
+def end(task: Task, state: str, error: str | None = None, *, resumable: bool = True) -> None:
+    task.say(state=state, error=error and sentence(error), resumable=resumable, message="", seconds_left=None)
 
 
 def told_of_fault(task: Task, error: Exception) -> str:
@@ -104,6 +118,10 @@ def _end_soon(gone: threading.Event) -> None:
     gone.set()
     time.sleep(ORPHAN_ENDS)
     os._exit(1)
+
+
+def _paths(order: dict[str, Any]) -> list[Path]:
+    return [Path(text) for text in order["others"]]
 
 
 def _path(text: str | None) -> Path | None:

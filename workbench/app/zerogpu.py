@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -44,16 +44,3 @@ def on_gpu(work: Callable[[T], None], seconds: Callable[[T], float | None]) -> C
 def duration(seconds: float | None) -> int:
     """How long to ask for a GPU for a job that should take so long; as long as can be where that is not known."""
     return LONGEST if seconds is None else round(min(max(MARGIN * seconds, SHORTEST), LONGEST))
-
-
-def foreseen(order: dict[str, Any]) -> float | None:
-    """Seconds that the job of a worker's ``order`` should take."""
-    from pathlib import Path
-
-    from workbench.app.plan import Planner
-    from workbench.app.request import Request
-
-    folder = Path(order["job"])
-    request = Request.from_json((folder / "request.json").read_text(encoding="utf-8"))
-    source, other = (Path(order[name]) if order[name] else None for name in ("source", "other"))
-    return Planner(folder.parent.parent).plan(request, source, other)["seconds"]

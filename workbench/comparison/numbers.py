@@ -113,6 +113,8 @@ class Numbers:
 
     def _cell(self, column: str, metric: str) -> str:
         summary = self.summary(column, metric)
+        if np.isnan(summary.mean):  # a metric of frame pairs, of one frame
+            return "–"
         if np.isnan(summary.difference):
             return significant(summary.mean)
         return f"{significant(summary.mean)} ({significant(summary.difference, sign=True)}{'*' * summary.certain})"

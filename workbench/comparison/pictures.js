@@ -10,6 +10,7 @@ class PictureDivider extends HTMLElement {
     super();
     this.attachShadow({ mode: "open" }).innerHTML = `<style>${DIVIDER_STYLE}
       #stage { max-height: var(--stage-height, 78vh); }
+      :host(:fullscreen) { --stage-height: calc(100vh - 70px); background: var(--card, #fff); }
       .pane { position: absolute; inset: 0; overflow: hidden; pointer-events: none; }
       .pane img { position: absolute; width: 100%; height: 100%; display: block; transform-origin: 0 0; }
       .close img { image-rendering: pixelated; }
@@ -38,6 +39,7 @@ class PictureDivider extends HTMLElement {
       if (to) this.enlarge(ZOOMS[Math.max(0, Math.min(ZOOMS.length - 1, ZOOMS.indexOf(this.zoom) + to))]);
     });
     for (const button of this.shadowRoot.querySelectorAll("[data-zoom]")) button.addEventListener("click", () => this.enlarge(Number(button.dataset.zoom)));
+    this.keys = { full: () => toggleFull(this) };
     this.enlarge(1);
   }
 

@@ -1,7 +1,8 @@
 // <video-divider>: two clips of the same length play as one, cut by a divider over the moving picture.
 //
-// element.show({ clips: { name: url }, left, right, fps, frames, size: [width, height], sound }) starts it, paused.
+// element.show({ clips: { name: url }, left, right, fps, frames, size: [width, height], sound, start }) starts it, paused.
 // `left`, `right`: names in clips; with more than two clips each side has a menu. `sound`: the right clip has some.
+// `start`: the frame that is shown first. It tells each frame it comes to by an event "frame"; `stopAt(frame)` goes to one.
 
 class VideoDivider extends HTMLElement {
   constructor() {
@@ -10,6 +11,7 @@ class VideoDivider extends HTMLElement {
       #stage { max-height: var(--stage-height, 78vh); }
       video { position: absolute; inset: 0; width: 100%; height: 100%; display: block; pointer-events: none; }
       .scrub { flex: 1 1 160px; }
+      :host(:fullscreen) { --stage-height: calc(100vh - 120px); background: var(--card, #fff); }
       #choices { display: flex; flex: 1 0 100%; flex-wrap: wrap; gap: 10px 20px; }
       </style>
       <div id="stage">
@@ -24,19 +26,29 @@ class VideoDivider extends HTMLElement {
         <label class="scrub"><span>Frame</span><input type="range" id="scrub" min="0" value="0" step="1"></label>
         <output id="frame" for="scrub"></output>
         <label>Speed <select id="speed"><option value="1">1×</option><option value="0.5">½×</option><option value="0.25">¼×</option></select></label>
+        <button type="button" id="loop" aria-pressed="true" aria-label="Loop" title="Loop">↻</button>
         <button type="button" id="sound" aria-pressed="false">Sound off</button>
+        <button type="button" id="help" aria-label="Keys" title="Keys">?</button>
         <div id="choices">
           <label>Left <select id="left-choice"></select></label>
           <label>Right <select id="right-choice"></select></label>
         </div>
       </div>`;
-    for (const part of ["stage", "left", "right", "divider", "scrub", "play", "frame", "speed", "sound"]) this[`$${part}`] = this.part(part);
+    for (const part of ["stage", "left", "right", "divider", "scrub", "play", "frame", "speed", "loop", "sound"]) this[`$${part}`] = this.part(part);
     this.current = 0;
     this.playing = false;
     this.divider = makeDivider(this.$stage, this.$divider, at => this.#cut(at));
-    this.$divider.addEventListener("keydown", event => {
-      if (event.key === " ") { this.play(!this.playing); event.preventDefault(); }
-    });
+    this.looping = true;
+    this.keys = {
+      toggle: () => this.play(!this.playing),
+      back: () => this.stopAt(this.current - 1),
+      on: () => this.stopAt(this.current + 1),
+      jump: share => this.stopAt(Math.round(share * (this.data.frames - 1))),
+      loop: () => { this.looping = !this.looping; this.$loop.setAttribute("aria-pressed", this.looping); },
+      full: () => toggleFull(this),
+    };
+    this.$loop.addEventListener("click", this.keys.loop);
+    this.part("help").addEventListener("click", showKeys);
     this.$play.addEventListener("click", () => this.play(!this.playing));
     this.part("back").addEventListener("click", () => this.stopAt(this.current - 1));
     this.part("forward").addEventListener("click", () => this.stopAt(this.current + 1));
@@ -60,6 +72,7 @@ class VideoDivider extends HTMLElement {
 
   show(data) {
     this.data = data;
+    this.current = data.start ?? 0;
     const [width, height] = data.size;
     this.$stage.style.aspectRatio = `${width} / ${height}`;  // small clips are not blown up beyond four times
     this.$stage.style.maxWidth = `min(100%, ${width * 4}px, calc(var(--stage-height, 78vh) * ${width / height}))`;
@@ -96,6 +109,7 @@ class VideoDivider extends HTMLElement {
   #told() {
     this.$scrub.value = this.current;
     this.$frame.value = `${this.current} of ${this.data.frames - 1}`;
+    this.dispatchEvent(new CustomEvent("frame", { detail: this.current, bubbles: true, composed: true }));
   }
 
   // The right clip leads, as it may be heard; the left one is pulled after it when it is more than half a frame away.
@@ -104,6 +118,7 @@ class VideoDivider extends HTMLElement {
     const [left, right] = this.#videos;
     this.current = Math.min(this.data.frames - 1, Math.floor(right.currentTime * this.data.fps));
     this.#told();
+    if (right.ended && !this.looping) return this.play(false);
     if (right.ended) {
       left.currentTime = right.currentTime = 0;
       for (const video of this.#videos) video.play().catch(() => {});

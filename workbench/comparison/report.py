@@ -20,7 +20,7 @@ from workbench.errors import OutputError
 from workbench.metrics import METRICS
 from workbench.pixels import SCALE
 
-ELEMENTS = ("divider.js", "player.js")  # custom elements, the same that the app's page shows
+ELEMENTS = ("divider.js", "keys.js", "player.js")  # custom elements, the same that the app's page shows
 LONGEST = 120  # frames of the moving clip
 NO_CLOCK = 12.0  # frames per second of a clip that has no clock of its own
 THUMBNAIL = 420

@@ -13,6 +13,7 @@ class JobView extends HTMLElement {
     super();
     this.attachShadow({ mode: "open" }).innerHTML = `<style>${JOB_STYLE}</style>
       <div id="head" hidden>
+        <h2 id="what"></h2>
         <div id="said" role="status" aria-live="polite"><strong id="state"></strong> <span id="message"></span></div>
         <div id="buttons">
           <button type="button" id="stop" class="danger">Stop</button>
@@ -26,7 +27,7 @@ class JobView extends HTMLElement {
       <div id="error" role="alert" hidden></div>
       <div id="stage"></div>
       <div id="result"></div>`;
-    for (const id of ["head", "state", "message", "counts", "progress", "stop", "resume", "link", "address", "error", "stage", "result"])
+    for (const id of ["head", "what", "state", "message", "counts", "progress", "stop", "resume", "link", "address", "error", "stage", "result"])
       this[`$${id}`] = this.shadowRoot.getElementById(id);
     this.$stop.addEventListener("click", () => this.#ask("stop"));
     this.$resume.addEventListener("click", () => this.#ask("resume"));
@@ -46,6 +47,11 @@ class JobView extends HTMLElement {
     this.watched = this.token;
     this.drawn = this.shown = null;
     this.stopping = false;
+    for (const part of [this.$what, this.$state, this.$message, this.$counts]) part.textContent = ""; // not those of the last job
+    this.$progress.value = 0;
+    this.$progress.hidden = false;
+    this.$stop.hidden = false;
+    this.$resume.hidden = this.$address.hidden = true;
     delete this.dataset.state;
     this.$result.replaceChildren();
     this.$error.hidden = true;
@@ -56,6 +62,7 @@ class JobView extends HTMLElement {
       return;
     }
     rememberJob(this.token);
+    keepJob(this.token);
     this.$stage.replaceChildren(curtain("The first frame shows here as soon as it is made."));
     this.#look();
   }
@@ -73,7 +80,7 @@ class JobView extends HTMLElement {
     try {
       const answer = await fetch(`jobs/${token}`, { cache: "no-store" });
       if (this.watched !== token) return;
-      if (answer.status === 404) return this.#gone();
+      if (answer.status === 404 || answer.status === 400) return this.#gone();
       if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
       const status = await answer.json();
       if (this.watched !== token) return;
@@ -102,15 +109,16 @@ class JobView extends HTMLElement {
   #draw(status) {
     const over = FINAL.includes(status.state);
     this.dataset.state = status.state;
+    this.$what.replaceChildren(status.clip || KIND_NAMES[status.kind] || "", " ", make("small", {}, status.asked || "usual settings"));
     this.$state.textContent = STATES[status.state] ?? status.state;
     this.$message.textContent = this.#saying(status, over);
     this.$counts.textContent = countsText(status);
-    this.$progress.style.visibility = over ? "hidden" : "visible"; // its place stays
-    if (status.total) this.$progress.value = status.done / status.total;
+    this.$progress.hidden = over;
+    if (status.total && status.state !== "waiting") this.$progress.value = status.done / status.total;
     else if (status.state === "running") this.$progress.removeAttribute("value");
     this.$stop.hidden = over;
-    this.$resume.hidden = !["stopped", "interrupted", "failed"].includes(status.state);
-    this.#fail(status.error ? status.error[0].toUpperCase() + status.error.slice(1) : "");
+    this.$resume.hidden = !["stopped", "interrupted", "failed"].includes(status.state) || status.resumable === false;
+    this.#fail(status.error ?? "");
     if (status.live !== null && status.live !== this.shown && !over) this.#live(status);
     if (over && this.drawn !== status.updated) {
       this.drawn = status.updated;
@@ -178,6 +186,7 @@ class JobView extends HTMLElement {
   }
 }
 
+const KIND_NAMES = { upscale: "Upscale", compare: "Compare", inside: "Inside", devices: "This machine" };
 const STATES = { waiting: "Waiting", running: "Working", done: "Done", stopped: "Stopped", failed: "Failed", interrupted: "Interrupted" };
 
 function queueText(position) {
@@ -193,9 +202,9 @@ function liveNames(status) {
 
 function countsText(status) {
   const parts = [];
-  const what = status.kind === "devices" ? "settings" : "frames";
-  if (status.total) parts.push(`${status.done} of ${status.total} ${what}`);
-  if (status.seconds_per_frame && what === "frames") parts.push(`${seconds(status.seconds_per_frame)} a frame`);
+  const unit = status.kind === "devices" ? "setting" : "frame";
+  if (status.total && status.state !== "waiting") parts.push(`${status.done} of ${status.total} ${unit}${status.total === 1 ? "" : "s"}`);
+  if (status.seconds_per_frame && unit === "frame") parts.push(`${seconds(status.seconds_per_frame)} a frame`);
   if (status.seconds_left && !FINAL.includes(status.state)) parts.push(`about ${duration(status.seconds_left)} left`);
   return parts.join(" · ");
 }
@@ -226,6 +235,6 @@ function rememberJob(token) {
   if (here.searchParams.get("job") === token) return;
   here.searchParams.set("job", token);
   here.searchParams.delete("settings");
-  history.replaceState(history.state, "", here);
+  history.pushState(null, "", here); // Back leads to what was here before
 }
 define("job-view", JobView);

@@ -25,6 +25,7 @@ const RESULTS = {
     player.show({
       clips: { bicubic: view.url(files.bicubic), upscaled: view.url(files.play ?? files.video) },
       left: "bicubic", right: "upscaled", fps: result.fps, frames: result.frames, size: [result.width, result.height], sound: Boolean(result.audio),
+      start: result.start ?? 0,
     });
     return { stage: player, result: [notes(result)] };
   },
@@ -33,14 +34,17 @@ const RESULTS = {
     const { files, result } = status;
     if (!files.a || !files.b) return { stage: null, result: [] };
     const { a, b } = result.names;
-    const clips = { [a]: view.url(files.a), [b]: view.url(files.b) };
-    if (files.truth) clips.original = view.url(files.truth);
-    const player = make("video-divider");
-    player.show({ clips, left: b, right: a, fps: result.fps, frames: result.frames, size: [result.width, result.height], sound: false });
+    const clips = Object.fromEntries(Object.entries(result.names).map(([letter, name]) => [name, view.url(files[letter])]));
+    if (files.truth) clips[freeName("original", clips)] = view.url(files.truth);
+    const size = [result.width, result.height], still = !result.fps;
+    const player = make(still ? "picture-divider" : "video-divider");
+    if (still) player.show({ left: { name: b, src: clips[b] }, right: { name: a, src: clips[a] }, size });
+    else player.show({ clips, left: b, right: a, fps: result.fps, frames: result.frames, size, sound: false, start: result.start ?? 0 });
     const below = [];
+    if (still && Object.keys(clips).length > 2) below.push(pictureChoices(player, clips, b, a, size));
     if (result.table) below.push(make("section", {}, make("h3", {}, "Measured"), table(result.table), ...paragraph(result.note)));
     if (result.seconds_per_frame) below.push(make("section", {}, make("h3", {}, "Cost"), costs(result)));
-    if (files.curves) below.push(make("section", {}, make("h3", {}, "Frame by frame"), picture(view.url(files.curves), "Curves of each metric per frame")));
+    if (result.curves?.length && result.frames > 1) below.push(make("section", {}, make("h3", {}, "Frame by frame"), curves(player, result.curves)));
     return { stage: player, result: below };
   },
 
@@ -61,6 +65,30 @@ const RESULTS = {
     return { stage: parts.length ? make("div", { className: "sheet" }, ...parts) : null, result: [] };
   },
 };
+
+/** Charts that follow the player, and lead it. */
+function curves(player, values) {
+  const charts = make("metric-curves");
+  charts.show(values);
+  charts.mark(player.current);
+  charts.addEventListener("frame", event => player.stopAt(event.detail));
+  player.addEventListener("frame", event => charts.mark(event.detail));
+  return charts;
+}
+
+/** Menus for what stands left and right, where stills have more than two versions. */
+function pictureChoices(player, clips, left, right, size) {
+  const row = make("div", { className: "variants" });
+  const show = () => player.show({ left: { name: left, src: clips[left] }, right: { name: right, src: clips[right] }, size });
+  for (const [title, now, take] of [["Left", left, name => { left = name; }], ["Right", right, name => { right = name; }]]) {
+    const menu = make("select", {}, ...Object.keys(clips).map(name => new Option(name, name, false, name === now)));
+    menu.addEventListener("change", () => { take(menu.value); show(); });
+    row.append(make("label", {}, `${title} `, menu));
+  }
+  return row;
+}
+
+function freeName(name, taken) { return name in taken ? freeName(`${name} (the clip)`, taken) : name; }
 
 /** Sliders for frame and denoising step over the recorded run; every figure follows. */
 function insideFigures(view, { frames, steps, figures, first = {}, titles = {} }) {
@@ -104,7 +132,7 @@ function insideFigures(view, { frames, steps, figures, first = {}, titles = {} }
 
 const FILE_LABELS = {
   play: "Video for browsers", video: "Video", picture: "Picture", sidecar: "Settings and timings (JSON)", bicubic: "Bicubic, for comparison",
-  report: "Report (one HTML file)", json: "Values (JSON)", csv: "Values (CSV)", curves: "Curves (PNG)", a: "Clip A", b: "Clip B", truth: "Original",
+  report: "Report (one HTML file)", json: "Values (JSON)", csv: "Values (CSV)", curves: "Curves (PNG)", truth: "Original",
   trace: "Trace, for a notebook (safetensors)", table: "Table (JSON)", figure: "Figure (PNG)",
 };
 const MAIN_FILES = ["video", "picture", "report", "trace", "table"];
@@ -117,15 +145,17 @@ function downloads(view, status) {
   if (!entries.length) return null;
   const row = make("div", { className: "files" });
   for (const [label, name] of entries)
-    row.append(make("a", { href: view.url(name), download: name, className: isMain([label]) ? "main" : "" }, `↓ ${FILE_LABELS[label] ?? label}`));
+    row.append(make("a", { href: view.url(name), download: status.downloads?.[name] ?? name, className: isMain([label]) ? "main" : "" }, `↓ ${status.result?.names?.[label] ?? FILE_LABELS[label] ?? label}`));
   if (status.files.report) row.append(make("a", { href: view.url(status.files.report), target: "_blank", rel: "noopener" }, "Open the report"));
   row.append(make("a", { href: `?settings=${encodeURIComponent(JSON.stringify(status.settings))}`, className: "quiet" }, "Link to these settings"));
   return row;
 }
 
+/** What was assumed, changed or left out, one line each. */
 function notes(result) {
-  const said = [result.flow ? `flow: ${result.flow}` : "", ...(result.notes ?? [])].filter(Boolean);
-  return make("p", { className: "soft" }, said.join(" · "));
+  const said = [...(result.notes ?? []), result.flow ? `flow: ${result.flow}` : ""].filter(Boolean);
+  if (!said.length) return "";
+  return make("section", { className: "notes" }, make("h3", {}, "Notes on this run"), make("ul", {}, ...said.map(note => make("li", {}, note))));
 }
 
 function paragraph(words) { return words ? [make("p", { className: "soft" }, words)] : []; }
@@ -146,7 +176,7 @@ function table(rows) {
 }
 
 function shownValue(value) {
-  if (value === null || value === undefined) return "–";
+  if (value === null || value === undefined || Number.isNaN(value) || value === "nan") return "–";
   return typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(4))) : String(value);
 }
 
@@ -159,7 +189,7 @@ function mebibytes(bytes) { return bytes ? `${(bytes / 2 ** 20).toFixed(0)} MiB`
 
 function costs({ names, seconds_per_frame: time, memory = {} }) {
   const rows = [["", "s/frame", "memory, estimated"]];
-  for (const side of ["a", "b"]) rows.push([names[side], time[side] ?? null, mebibytes(memory[side])]);
+  for (const side of Object.keys(names)) rows.push([names[side], time[side] ?? null, mebibytes(memory[side])]);
   return table(rows);
 }
 
@@ -185,7 +215,7 @@ const EMPTY = {
 
 function emptyState(kind) {
   const [title, words] = EMPTY[kind] ?? ["", ""];
-  const box = make("div", { className: "curtain empty" }, make("h3", {}, title), make("p", {}, words));
+  const box = make("div", { className: "curtain empty" }, make("h2", {}, title), make("p", {}, words));
   if (kind !== "upscale") return box;
   const place = make("div");
   place.append(box);

@@ -5,11 +5,12 @@ const JOB_STYLE = `
   * { box-sizing: border-box; }
   [hidden] { display: none !important; }
   :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-  h3 { font-size: 15px; letter-spacing: -.01em; margin: 28px 0 8px; }
+  h2, h3 { letter-spacing: -.01em; } h3 { font-size: 15px; margin: 28px 0 8px; }
   p { margin: 0; } small { color: var(--soft); font-weight: 400; font-size: 12px; }
   .soft { color: var(--soft); font-size: 13px; max-width: 80ch; }
 
-  #head { display: grid; grid-template-columns: 1fr auto; gap: 4px 14px; align-items: center; padding: 0 0 14px; min-height: 92px; align-content: start; }
+  #head { display: grid; grid-template-columns: 1fr auto; gap: 4px 14px; align-items: center; padding: 0 0 14px; align-content: start; }
+  #what { grid-column: 1 / -1; font-size: 16px; line-height: 1.35; margin: 0 0 2px; overflow-wrap: anywhere; } #what small { margin-left: 6px; font-size: 13px; }
   #said { min-width: 0; min-height: 36px; display: flex; flex-wrap: wrap; gap: 0 8px; align-items: center; }
   #message { color: var(--soft); overflow-wrap: anywhere; }
   #buttons { display: flex; gap: 8px; }
@@ -28,9 +29,10 @@ const JOB_STYLE = `
   .curtain { display: grid; place-content: center; justify-items: center; gap: 6px; text-align: center; padding: 24px; color: var(--soft);
     border: 1px solid var(--line); border-radius: 12px; background: var(--card); aspect-ratio: var(--shape); max-height: var(--stage-height); width: 100%; }
   .curtain.empty { aspect-ratio: auto; min-height: 320px; }
-  .curtain h3 { color: var(--ink); font-size: 19px; margin: 0; } .curtain p { max-width: 52ch; }
+  .curtain h2 { color: var(--ink); font-size: 19px; margin: 0; } .curtain p { max-width: 52ch; }
   .lead { color: var(--soft); margin: 0 0 10px; } .lead ~ .soft { font-size: 12px; margin-top: 8px; } .lead strong { color: var(--ink); font-weight: 600; }
 
+  .variants { display: flex; flex-wrap: wrap; gap: 8px; }
   .files { display: flex; flex-wrap: wrap; gap: 8px; margin: 16px 0 10px; }
   .files a { color: var(--ink); text-decoration: none; border: 1px solid var(--line); border-radius: 8px; padding: 5px 12px; font-size: 14px; background: var(--card); }
   .files a:hover { border-color: var(--accent); }

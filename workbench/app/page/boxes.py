@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING
+
+from workbench.app.names import sentence
+from workbench.app.values import Plan, Probe
+
+if TYPE_CHECKING:
+    from workbench.app.page.asked import ClipShown
 
 
 def _no_clip(title: str, words: str) -> str:
@@ -13,6 +19,7 @@ def _no_clip(title: str, words: str) -> str:
     )
 
 
+SKIP = '<a class="skip" href="#main">Skip to the results</a>'
 EMPTY_CLIP = _no_clip("Your clip", "Drop a video, an image or a few frames below, or pick a sample.")
 LOOKING = _no_clip("Looking at it …", "Its size, length and sound are read, nothing more.")
 
@@ -24,51 +31,50 @@ def text(words: object) -> str:
 
 def error(words: object) -> str:
     """A refusal or a failure, as a box that screen readers say at once."""
-    said = str(words)
-    first, _, _ = said.partition(" ")
-    if "." not in first:  # a file's name is written as it is
-        said = said[:1].upper() + said[1:]
-    return f'<div class="note bad" role="alert">{text(said)}</div>'
+    return f'<div class="note bad" role="alert">{text(sentence(str(words)))}</div>'
 
 
 def note(words: object) -> str:
     return f'<div class="note">{text(words)}</div>'
 
 
-def clip_card(token: str, name: str, probe: dict[str, Any]) -> str:
-    """The chosen clip: a picture of it, its name, what is known about it."""
-    still = probe.get("kind") == "pictures"
-    inner = (
-        f'<img src="materials/{token}" alt="">'
-        if still
-        else f'<video src="materials/{token}#t=0.001" muted playsinline controls preload="metadata"></video>'
-    )
+def clip_card(clip: ClipShown, first: int, last: int, shown: int) -> str:
+    """The chosen clip: a picture of it with its range picker, its name, what is known about it."""
+    probe = clip.probe
+    view = {
+        "token": clip.token,
+        "kind": probe.kind,
+        "frames": probe.frames,
+        "seconds": probe.seconds or "",
+        "first": first,
+        "last": last,
+        "shown": shown,
+    }
+    data = " ".join(f'data-{name}="{value}"' for name, value in view.items())
     facts = " · ".join(text(fact) for fact in clip_facts(probe))
-    notes = "".join(f"<small>{text(said)}</small>" for said in probe.get("notes", ()))
+    notes = "".join(f"<small>{text(said)}</small>" for said in probe.notes)
     return (
-        f'<div class="clip-card"><div class="clip-picture">{inner}</div>'
-        f'<p><strong title="{text(name)}">{text(name)}</strong><small>{facts}</small>{notes}</p></div>'
+        f'<div class="clip-card"><clip-view {data}></clip-view>'
+        f'<p><strong title="{text(clip.name)}">{text(clip.name)}</strong><small>{facts}</small>{notes}</p></div>'
     )
 
 
-def clip_facts(probe: dict[str, Any]) -> list[str]:
+def clip_facts(probe: Probe) -> list[str]:
     """Size in and out, frames, rate, length, sound: those that are known."""
-    width, height = probe["width"], probe["height"]
-    facts = [f"{width}×{height} → {4 * width}×{4 * height}"]
-    if probe.get("frames"):
-        facts.append(f"{probe['frames']} frame{'s' if probe['frames'] > 1 else ''}")
-    if probe.get("fps"):
-        facts.append(f"{probe['fps']:.4g} frames/s")
-    if probe.get("seconds"):
-        facts.append(f"{probe['seconds']:.1f} s")
-    if probe.get("audio"):
+    width, height = probe.size
+    facts = [f"{width}×{height} → {4 * width}×{4 * height}", f"{probe.frames} frame{'s' if probe.frames > 1 else ''}"]
+    if probe.fps:
+        facts.append(f"{probe.fps:.4g} frames/s")
+    if probe.seconds:
+        facts.append(f"{probe.seconds:.1f} s")
+    if probe.audio:
         facts.append("sound")
     return facts
 
 
-def plan(foreseen: dict[str, Any]) -> str:
+def plan(foreseen: Plan) -> str:
     """The sentence about time and memory before a run; a box when it cannot fit."""
-    return f'<p class="plan">{text(foreseen["text"])}</p>' if foreseen["fits"] else error(foreseen["text"])
+    return f'<p class="plan">{text(foreseen.text)}</p>' if foreseen.fits else error(foreseen.text)
 
 
 def job(kind: str, token: str = "", size: tuple[int, int] | None = None) -> str:

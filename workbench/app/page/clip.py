@@ -1,49 +1,62 @@
-"""The clip that all tabs work on: upload it, record it, or take a sample."""
+"""The clip that all tabs work on: upload it, record it, or take a sample; then choose a range of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from workbench.app.page import boxes
+from workbench.app.page.asked import ClipShown
 from workbench.app.page.events import PRIVATE
+from workbench.app.page.fields import Upload, uploads, whole
 from workbench.app.page.samples import samples
 from workbench.app.service import Service
 from workbench.app.store import IMAGES, VIDEOS
 from workbench.errors import WorkbenchError
 
-Clip = dict[str, Any]  # what ``Service.probe`` says, with "token" and "name"
 SUFFIXES = sorted(VIDEOS | IMAGES)
 
 
 @dataclass(frozen=True)
 class ClipPanel:
-    """``clip``: state that holds a ``Clip`` or None; ``card`` shows it, ``said`` what went wrong."""
+    """The chosen clip's components."""
 
     clip: gr.State
+    """A ``ClipShown``, or None."""
     card: gr.HTML
     said: gr.HTML
+    """What went wrong."""
+    span: list[Component]
+    """First, last and shown frame; out of sight, and set by the card's range picker."""
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [self.clip, self.card, self.said, *self.span]
+
+    def updates(self, clip: ClipShown | None, said: str = "", frames: tuple[int, int] | None = None) -> list[Any]:
+        """What ``outputs`` show for a clip. ``frames``: the first and the last of its range; None takes all."""
+        if clip is None:
+            return [None, boxes.EMPTY_CLIP, said, 0, None, 0]
+        first, last = frames or (0, clip.probe.frames - 1)
+        shown = first or clip.probe.telling
+        return [clip, boxes.clip_card(clip, first, last, shown), said, first, last, shown]
 
 
-def clip_of(service: Service, token: str) -> Clip:
+def clip_of(service: Service, token: str) -> ClipShown:
     """Looks at an upload; raises InputError for what is no clip, LimitError for one that is too much."""
-    return {**service.probe(token), "token": token, "name": service.material(token)["name"]}
+    return ClipShown(token, service.material(token).name, service.probe(token))
 
 
-def taken(service: Service, paths: Sequence[str | Path]) -> Clip:
+def add(service: Service, uploads: Sequence[Upload]) -> ClipShown:
     """Files of one upload (several are frames, in the order of their names) -> the clip."""
-    files = sorted(map(Path, paths), key=lambda path: path.name)
+    files = sorted(uploads, key=lambda file: file.name)
     name = files[0].name if len(files) == 1 else f"{len(files)} frames"
-    return clip_of(service, service.add_material(files[0] if len(files) == 1 else files, name))
-
-
-def card(clip: Clip | None) -> str:
-    return boxes.clip_card(clip["token"], clip["name"], clip) if clip else boxes.EMPTY_CLIP
+    return clip_of(service, service.add_material([file.path for file in files], name, [file.name for file in files]))
 
 
 def clip_panel(service: Service) -> ClipPanel:
@@ -58,20 +71,29 @@ def clip_panel(service: Service) -> ClipPanel:
         picks = {name: gr.Button(f"Sample: {name}", size="sm", min_width=80) for name in known}
     with gr.Accordion("Record with the webcam", open=False, elem_id="webcam", elem_classes="settings-group"):
         gr.HTML(boxes.webcam("#clip-upload", service.options.limits.seconds), apply_default_css=False)
+    span = [_hidden(name) for name in ("first", "last", "shown")]
+    panel = ClipPanel(clip, shown, said, span)
 
-    def take(paths: Sequence[str] | str | None) -> Iterator[tuple[Any, ...]]:
-        if not paths:
+    def take(files: Sequence[Upload]) -> Iterator[list[Any]]:
+        if not files:
             return
-        yield gr.skip(), boxes.LOOKING, ""
+        yield [gr.skip(), boxes.LOOKING, "", *(gr.skip() for _ in span)]
         try:
-            new = taken(service, [paths] if isinstance(paths, str) else paths)
+            yield panel.updates(add(service, files))
         except WorkbenchError as error:
-            yield None, boxes.EMPTY_CLIP, boxes.error(error)
-        else:
-            yield new, card(new), ""
+            yield panel.updates(None, boxes.error(error))
 
-    outputs = [clip, shown, said]
-    upload.upload(take, upload, outputs, **PRIVATE).then(lambda: None, None, upload, **PRIVATE)
+    def take_upload(files: Any) -> Iterator[list[Any]]:
+        yield from take(uploads(files))
+
+    upload.upload(take_upload, upload, panel.outputs, preprocess=False, **PRIVATE).then(
+        lambda: None, None, upload, **PRIVATE
+    )
     for name, button in picks.items():
-        button.click(partial(take, str(known[name])), None, outputs, **PRIVATE)
-    return ClipPanel(clip, shown, said)
+        button.click(partial(take, [Upload(known[name], known[name].name)]), None, panel.outputs, **PRIVATE)
+    return panel
+
+
+def _hidden(name: str) -> Component:
+    """A number that the card's range picker sets."""
+    return whole(value=None, label=f"Clip: {name} frame", elem_id=f"clip-{name}", elem_classes="away")

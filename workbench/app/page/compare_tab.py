@@ -1,4 +1,4 @@
-"""Compare: the settings against others, plain interpolation, or a person's own second video."""
+"""Compare: the settings against plain interpolation, presets, other settings, or a person's own second video."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ from typing import Any
 
 import gradio as gr
 
+from workbench.ablation.presets import presets
 from workbench.app.errors import RequestError
-from workbench.app.page import boxes
-from workbench.app.page.asked import Asked, quarter, size_of
-from workbench.app.page.clip import SUFFIXES, taken
+from workbench.app.page.asked import Asked, Span
+from workbench.app.page.clip import SUFFIXES, add
 from workbench.app.page.events import PRIVATE, said
+from workbench.app.page.fields import uploads, whole
 from workbench.app.page.form import settings_form, settings_from
-from workbench.app.page.plan_line import follow, plan_line
-from workbench.app.request import MATERIAL, Request
+from workbench.app.page.tab import Own
+from workbench.app.request import MATERIAL, UPSCALERS
 from workbench.pipeline.settings import Settings
 
 OTHER_SETTINGS, OTHER_VIDEO = "settings", "video"
-AGAINST = [
-    ("Bicubic", "bicubic"),
-    ("Lanczos", "lanczos"),
-    ("Other settings", OTHER_SETTINGS),
-    ("My own second video", OTHER_VIDEO),
-]
 FRAMES = 24
 
 
-def compare_tab(asked: Asked, effects: Mapping[str, str]) -> gr.HTML:
-    """Builds the tab -> its job view."""
-    against = gr.Radio(AGAINST, value="bicubic", label="Set your settings against", elem_id="against")
-    with gr.Column(visible=False, elem_id="other-settings") as other_settings:
+def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
+    """Up to four variants against the settings on the left."""
+    ready = {preset.name: Settings(**preset.changes) for preset in presets()}
+    choices = [
+        *((name.capitalize(), name) for name in UPSCALERS),
+        *((f"{name} settings", name) for name in ready),
+        ("Other settings", OTHER_SETTINGS),
+        ("My own second video", OTHER_VIDEO),
+    ]
+    against = gr.CheckboxGroup(choices, value=["bicubic"], label="Set your settings against", elem_id="against")
+    with gr.Accordion("Other settings", visible=False, elem_id="other-settings", elem_classes="settings-group") as more:
         form = settings_form(effects, name="other")
     with gr.Column(visible=False, elem_id="other-video") as other_video:
         upload = gr.File(
@@ -39,6 +41,7 @@ def compare_tab(asked: Asked, effects: Mapping[str, str]) -> gr.HTML:
             height=118,
             elem_id="second-upload",
         )
+        message = gr.HTML("", elem_id="second-said", apply_default_css=False)
     second = gr.State(None)
     truth = gr.Checkbox(
         False,
@@ -46,53 +49,53 @@ def compare_tab(asked: Asked, effects: Mapping[str, str]) -> gr.HTML:
         info="It is scaled down to a quarter, upscaled again, and every number is taken against it",
         elem_id="truth",
     )
-    with gr.Row(elem_classes="actions"):
-        start = gr.Button("Compare", variant="primary", size="md", min_width=130, scale=0, elem_id="compare")
-        frames = gr.Number(
-            FRAMES, label="First frames only", info="0 takes all", minimum=0, precision=0, min_width=170, scale=0,
-            elem_id="compare-frames",
-        )  # fmt: skip
-        line = plan_line("compare")
-    inputs = [*asked.inputs, against, second, truth, frames, *form.inputs]
-    shared = len(asked.inputs)
-
-    def request(values: Sequence[Any]) -> Request:
-        choice, video, original, first = values[shared : shared + 4]
-        return asked.request(
-            "compare",
-            values[:shared],
-            other=_other(choice, video, values[shared + 4 :]),
-            truth=bool(original),
-            frames=int(first or 0) or None,
-        )
-
-    def start_job(*values: Any) -> tuple[str, str]:
-        asks = request(values)
-        size = size_of(values[0])
-        return boxes.job("compare", asked.service.submit(asks), quarter(size) if asks.truth else size), ""
-
-    def take(path: str) -> tuple[str, str]:
-        return taken(asked.service, [path])["token"], ""
-
-    follow(asked, "compare", line, inputs, request)
-    message = gr.HTML("", elem_id="compare-said", apply_default_css=False)
-    view = gr.HTML(boxes.job("compare"), elem_id="compare-job", apply_default_css=False)
-    against.change(
-        lambda choice: (gr.update(visible=choice == OTHER_SETTINGS), gr.update(visible=choice == OTHER_VIDEO)),
-        against,
-        [other_settings, other_video],
-        **PRIVATE,
+    frames = whole(
+        value=FRAMES,
+        label="Frames at most",
+        info="0 takes the whole range",
+        min_width=170,
+        scale=0,
+        elem_id="compare-frames",
+        render=False,
     )
-    upload.upload(said(take), upload, [second, message], **PRIVATE)
-    upload.clear(lambda: None, None, second, **PRIVATE)
-    start.click(said(start_job), inputs, [view, message], **PRIVATE)
-    return view
+
+    def take(files: Any) -> tuple[Any, str]:
+        return add(asked.service, uploads(files)).token, ""
+
+    def show(chosen: Sequence[str]) -> tuple[Any, Any]:
+        return gr.update(visible=OTHER_SETTINGS in chosen), gr.update(visible=OTHER_VIDEO in chosen)
+
+    def fields(
+        span: Span, chosen: Sequence[str], video: str | None, original: Any, count: Any, *own: Any
+    ) -> dict[str, Any]:
+        if not chosen:
+            raise RequestError("Choose what to set your settings against.")
+        most = _count(count)
+        return {
+            **span.frames(most or None),
+            "others": tuple(_other(choice, ready, video, own) for choice in chosen),
+            "truth": bool(original),
+        }
+
+    against.change(show, against, [more, other_video], **PRIVATE)
+    upload.upload(said(take), upload, [second, message], preprocess=False, **PRIVATE)
+    upload.clear(lambda: (None, ""), None, [second, message], **PRIVATE)
+    inputs = [against, second, truth, frames, *form.inputs]
+    return Own(button="Compare", inputs=inputs, beside=[frames], fields=fields)
 
 
-def _other(choice: str, video: str | None, settings: Sequence[Any]) -> Settings | str:
-    """What the choice stands for, as ``Request.other``."""
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise RequestError(f"Frames at most must be a whole number, 0 for the whole range; got {value!r}.")
+    return value
+
+
+def _other(choice: str, ready: Mapping[str, Settings], video: str | None, own: Sequence[Any]) -> Settings | str:
+    """What a choice stands for, as in ``Request.others``."""
+    if choice in ready:
+        return ready[choice]
     if choice == OTHER_SETTINGS:
-        return settings_from(settings)
+        return settings_from(own)
     if choice != OTHER_VIDEO:
         return choice
     if not video:

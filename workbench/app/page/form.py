@@ -1,21 +1,28 @@
-"""The settings as a form, made from ``workbench.pipeline.controls``; model, device and precision beside them."""
+"""The settings as a form: presets first, then every setting; model, device and precision beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from workbench.ablation.presets import Preset
+from workbench.app.page import boxes
+from workbench.app.page.events import PRIVATE
+from workbench.app.page.fields import whole
 from workbench.app.request import DTYPES
-from workbench.app.service import Options
+from workbench.app.service import Options, Service
+from workbench.app.values import Device
+from workbench.errors import SettingsError, WorkbenchError
 from workbench.pipeline.controls import Control, controls, groups
 from workbench.pipeline.settings import Settings
 
-SAFE = 2**53 - 1  # the largest whole number that a browser holds exactly
 EMBEDDED = "embedded: small, runs anywhere"
+OWN = "Own"  # of settings that are no preset's
+MACHINE = ("model", "device", "dtype")
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,8 @@ class Form:
     """Components in the order of ``Settings``' fields."""
 
     inputs: list[Component]
+    said: dict[str, gr.HTML] = field(default_factory=dict)
+    """Setting -> the place for what is wrong with its value."""
 
     def updates(self, settings: Settings) -> list[Any]:
         """What its components show for these settings."""
@@ -35,18 +44,55 @@ def settings_from(values: Sequence[Any]) -> Settings:
     return Settings.from_dict(named)
 
 
-def settings_form(effects: Mapping[str, str], *, name: str, open_groups: Sequence[str] = ()) -> Form:
-    """One accordion per group. ``effects``: setting -> one line of what it was measured to do. ``name``: begins ids."""
+def settings_form(effects: Mapping[str, str], *, name: str) -> Form:
+    """Every setting, by group. ``effects``: setting -> what it was measured to do. ``name``: begins ids."""
     made: dict[str, Component] = {}
+    said: dict[str, gr.HTML] = {}
     for group, members in groups().items():
-        with gr.Accordion(group.capitalize(), open=group in open_groups, elem_classes="settings-group"):
-            for control in members:
-                made[control.name] = _component(control, effects.get(control.name), f"{name}-{control.name}")
-    return Form([made[control.name] for control in controls()])
+        gr.HTML(f'<h2 class="group">{group.capitalize()}</h2>', apply_default_css=False)
+        for control in members:
+            made[control.name] = _component(control, effects.get(control.name), f"{name}-{control.name}")
+            if control.kind in ("whole", "scale"):
+                said[control.name] = gr.HTML("", elem_id=f"{name}-{control.name}-said", apply_default_css=False)
+                _watch(control, made[control.name], said[control.name])
+    return Form([made[control.name] for control in controls()], said)
 
 
-def machine_form(options: Options) -> list[Component]:
+def preset_choice(presets: Sequence[Preset], *, name: str) -> gr.Radio:
+    """The presets, and what they were measured to do; settings that are no preset's are ``OWN``."""
+    words = "\n".join(f"{preset.name}: {preset.about}." for preset in presets)
+    return gr.Radio(
+        [*(preset.name for preset in presets), OWN], value="Balanced", label="Preset", info=words, elem_id=name
+    )
+
+
+def follow_presets(choice: gr.Radio, presets: Sequence[Preset], form: Form) -> None:
+    """A preset sets the form; a change of the form shows which preset it is."""
+    known = {preset.name: Settings(**preset.changes) for preset in presets}
+    parts = sorted({part for preset in presets for part in preset.changes})
+    places = [k for k, control in enumerate(controls()) if control.name in parts]
+    inputs = [form.inputs[k] for k in places]
+
+    def use(chosen: str) -> list[Any]:
+        if chosen not in known:
+            return [gr.skip() for _ in inputs]
+        values = list(known[chosen].to_dict().values())
+        return [gr.update(value=values[k]) for k in places]
+
+    def name(*values: Any) -> Any:
+        wanted = [list(settings.to_dict().values()) for settings in known.values()]
+        for preset, settings in zip(known, wanted, strict=True):
+            if [settings[k] for k in places] == list(values):
+                return preset
+        return OWN
+
+    choice.input(use, choice, inputs, **PRIVATE)
+    gr.on([part.change for part in inputs], name, inputs, choice, **PRIVATE)  # type: ignore[attr-defined]
+
+
+def machine_form(service: Service) -> list[Component]:
     """Model, device and precision, in the order of ``MACHINE``."""
+    options: Options = service.options
     with gr.Accordion("Device and model", open=False, elem_classes="settings-group"):
         model = gr.Dropdown(
             [(known or EMBEDDED, known) for known in options.models],
@@ -70,32 +116,37 @@ def machine_form(options: Options) -> list[Component]:
             info="auto is fp16 on a GPU and fp32 on a CPU; fp16 halves the memory of weights and activations",
             elem_id="dtype",
         )
+        said = gr.HTML("", elem_id="dtype-said", apply_default_css=False)
+
+    def check(chosen: str, precision: str) -> str:
+        try:
+            service.check_precision(chosen, precision)
+        except WorkbenchError as error:
+            return boxes.error(error)
+        return ""
+
+    gr.on([device.change, dtype.change], check, [device, dtype], said, **PRIVATE)
     return [model, device, dtype]
 
 
-def device_choices(*names: str, found: Sequence[Mapping[str, Any]] = ()) -> list[tuple[str, str]]:
+def device_choices(*names: str, found: Sequence[Device] = ()) -> list[tuple[str, str]]:
     """``names``: kept whatever was found; ``found``: what ``Service.devices`` says, which is not known at once."""
     labels = {**{name: name for name in names}, "auto": "auto: the fastest here"}
-    labels |= {device["name"]: device["label"] for device in found}
+    labels |= {device.name: device.label for device in found}
     return [(label, name) for name, label in labels.items()]
 
 
-def output_form() -> tuple[gr.Checkbox, gr.Number]:
-    """Whether to keep every bit, and how many frames (0: all)."""
-    with gr.Accordion("Output", open=False, elem_classes="settings-group"):
-        lossless = gr.Checkbox(
-            False,
-            label="Lossless",
-            info="FFV1 in .mkv: large, every pixel as it was made; else H.264 in .mp4",
-            elem_id="lossless",
-        )
-        frames = gr.Number(
-            0, label="First frames only", info="0 takes the whole clip", minimum=0, precision=0, elem_id="frames"
-        )
-    return lossless, frames
+def _watch(control: Control, component: Component, said: gr.HTML) -> None:
+    """Keeps what is wrong with a number beside its field."""
 
+    def check(value: Any) -> str:
+        try:
+            Settings.from_dict({control.name: _exact(control, value)})
+        except SettingsError as error:
+            return boxes.error(error)
+        return ""
 
-MACHINE = ("model", "device", "dtype")
+    component.change(check, component, said, **PRIVATE)  # type: ignore[attr-defined]
 
 
 def _component(control: Control, effect: str | None, elem_id: str) -> Component:
@@ -108,8 +159,8 @@ def _component(control: Control, effect: str | None, elem_id: str) -> Component:
     if control.kind == "choice":
         return gr.Dropdown(list(control.choices), **shared)
     if control.kind == "scale":
-        return gr.Slider(control.low or 0.0, control.high or 1.0, step=0.05, buttons=[], **shared)
-    return gr.Number(minimum=control.low, maximum=min(control.high or SAFE, SAFE), precision=0, **shared)
+        return gr.Slider(minimum=control.low or 0.0, maximum=control.high or 1.0, step=0.05, buttons=[], **shared)
+    return whole(**shared)
 
 
 def _exact(control: Control, value: Any) -> Any:

@@ -9,11 +9,15 @@ from gradio.themes.utils import colors, sizes
 
 SCRIPTS = (
     "comparison/divider.js",
+    "comparison/keys.js",
     "comparison/player.js",
     "comparison/pictures.js",
+    "comparison/curves.js",
     "app/assets/style.js",
     "app/assets/results.js",
     "app/assets/job.js",
+    "app/assets/jobs.js",
+    "app/assets/clip.js",
     "app/assets/webcam.js",
 )
 WORDS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
@@ -69,6 +73,14 @@ def theme() -> Base:
         body_text_color="#16181d",
         body_text_color_dark="#eceef2",
         body_text_color_subdued="#5b616e",
+        block_title_text_color="#3a404b",
+        block_title_text_color_dark="#c9cbc9",
+        block_label_text_color="#3a404b",
+        block_label_text_color_dark="#c9cbc9",
+        block_info_text_color="#5b616e",
+        block_info_text_color_dark="#9aa2b1",
+        checkbox_label_text_color="#16181d",
+        checkbox_label_text_color_dark="#eceef2",
         body_text_color_subdued_dark="#9aa2b1",
         background_fill_primary="#ffffff",
         background_fill_primary_dark="#181b21",

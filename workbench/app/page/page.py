@@ -1,24 +1,32 @@
-"""The whole page: the clip and the settings on the left, four things to do with them on the right."""
+"""The whole page: the clip and the settings on the left, what can be done with them on the right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from workbench.app.errors import NotFound
+from workbench.ablation.presets import Preset, presets
+from workbench.app.errors import NotFound, RequestError
+from workbench.app.kinds import KINDS, Kind
 from workbench.app.page import boxes
-from workbench.app.page.asked import Asked
-from workbench.app.page.clip import card, clip_of, clip_panel
-from workbench.app.page.compare_tab import compare_tab
+from workbench.app.page.asked import Asked, ClipShown
+from workbench.app.page.clip import ClipPanel, clip_of, clip_panel
 from workbench.app.page.events import PRIVATE
-from workbench.app.page.form import MACHINE, Form, device_choices, machine_form, output_form, settings_form
-from workbench.app.page.inside_tab import inside_tab
-from workbench.app.page.machine_tab import machine_tab
-from workbench.app.page.upscale_tab import upscale_tab
-from workbench.app.request import KINDS, Kind
+from workbench.app.page.form import (
+    MACHINE,
+    Form,
+    device_choices,
+    follow_presets,
+    machine_form,
+    preset_choice,
+    settings_form,
+)  # fmt: skip
+from workbench.app.page.tab import build_tab
+from workbench.app.page.tabs import TABS
+from workbench.app.request import Request
 from workbench.app.service import Service
 from workbench.errors import WorkbenchError
 from workbench.pipeline.settings import Settings
@@ -28,84 +36,118 @@ MASTHEAD = (
     f'<div class="masthead"><h1>{TITLE}</h1>'
     "<p>Upscale video four times, frame by frame, using only the past. Compare it. Look inside.</p></div>"
 )
+GONE = "That link leads to no job here: jobs are deleted some time after they end. Start a new one."
 
 
 def build(service: Service, effects: Mapping[str, str] | None = None) -> gr.Blocks:
     """The page over a service. ``effects``: setting -> one line of what it was measured to do, shown with its help."""
     measured = effects or {}
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(MASTHEAD, apply_default_css=False)
+        gr.HTML(boxes.SKIP + MASTHEAD, apply_default_css=False)
+        gr.HTML("<my-jobs></my-jobs>", elem_id="jobs", apply_default_css=False)
         tab = gr.State("upscale")
         linked = gr.HTML("", elem_id="linked", apply_default_css=False)
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=320, elem_id="side"):
                 panel = clip_panel(service)
-                form = settings_form(measured, name="setting", open_groups=("quality",))
-                asked = Asked(service, tab, panel.clip, form, machine_form(service.options))
-                output = output_form()
+                form = _settings(measured, presets())
+                asked = Asked(service, tab, panel.clip, panel.span, form, machine_form(service))
             with gr.Column(scale=3, min_width=320, elem_id="main"), gr.Tabs(selected="upscale", elem_id="tabs") as tabs:
-                contents: dict[Kind, tuple[str, Callable[[], gr.HTML]]] = {
-                    "upscale": ("Upscale", lambda: upscale_tab(asked, *output)),
-                    "compare": ("Compare", lambda: compare_tab(asked, measured)),
-                    "inside": ("Inside", lambda: inside_tab(asked)),
-                    "devices": ("This machine", lambda: machine_tab(asked)),
-                }
                 views: dict[Kind, gr.HTML] = {}
-                for kind, (title, content) in contents.items():
-                    with gr.Tab(title, id=kind) as opened:
-                        views[kind] = content()
+                for kind, about in KINDS.items():
+                    with gr.Tab(about.title, id=kind) as opened:
+                        views[kind] = build_tab(asked, kind, TABS[kind](asked, measured))
                     opened.select(partial(_of, kind), None, tab, **PRIVATE)
-        outputs = [linked, tabs, tab, *views.values(), *form.inputs, *asked.machine]
-
-        def arrive(request: gr.Request) -> list[Any]:
-            """What the address asks for: ``?job=TOKEN`` or ``?settings=JSON``."""
-            query = request.query_params
-            nothing = [gr.skip() for _ in outputs]
-            try:
-                if query.get("job"):
-                    return _job_again(service, query["job"], form)
-                if query.get("settings"):
-                    settings = form.updates(Settings.from_json(query["settings"]))
-                    start = outputs.index(form.inputs[0])
-                    return [*nothing[:start], *settings, *nothing[start + len(settings) :]]
-            except WorkbenchError as error:
-                return [boxes.error(error), *nothing[1:]]
-            return nothing
-
-        def arrive_clip(request: gr.Request) -> tuple[Any, Any, Any]:
-            """The clip of the job that the address asks for; looking at it may take longer than finding the job."""
-            token = request.query_params.get("job")
-            try:
-                source = service.request(token).source if token else None
-                clip = clip_of(service, source) if source else None
-            except NotFound:  # of the job, which is said elsewhere, or of its clip, which a link outlives
-                clip = None
-            except WorkbenchError as error:
-                return gr.skip(), gr.skip(), boxes.error(error)
-            return (clip, card(clip), gr.skip()) if clip else (gr.skip(), gr.skip(), gr.skip())
-
-        def found(chosen: str) -> Any:
-            """The devices are known once the planner has started; the page does not wait for that."""
-            try:
-                return gr.Dropdown(device_choices(chosen, found=service.devices()))
-            except WorkbenchError as error:
-                gr.Warning(str(error))
-                return gr.skip()
-
-        device = asked.machine[MACHINE.index("device")]
-        page.load(arrive, None, outputs, **PRIVATE).then(found, device, device, **PRIVATE)
-        page.load(arrive_clip, None, [panel.clip, panel.card, panel.said], **PRIVATE)
+        _arrivals(page, asked, panel, tabs, linked, list(views.values()))
     return page
+
+
+def _settings(effects: Mapping[str, str], ready: Sequence[Preset]) -> Form:
+    """The presets, and every single setting behind them."""
+    with gr.Column(elem_classes="settings-group", elem_id="settings"):
+        choice = preset_choice(ready, name="preset")
+        with gr.Accordion("Why? Every setting, and what it was measured to do", open=False, elem_id="why"):
+            form = settings_form(effects, name="setting")
+    follow_presets(choice, ready, form)
+    return form
+
+
+def _arrivals(
+    page: gr.Blocks, asked: Asked, panel: ClipPanel, tabs: gr.Tabs, linked: gr.HTML, views: Sequence[gr.HTML]
+) -> None:
+    """What the address asks for, ``?job=TOKEN`` or ``?settings=JSON``: at once, and when Back or Forward change it."""
+    service = asked.service
+    address = gr.Textbox(label="Address", elem_id="address", elem_classes="away")
+    again = gr.Button("Show the job of the address", elem_id="again", elem_classes="away")
+    outputs = [linked, tabs, asked.tab, *views, *asked.form.inputs, *asked.machine]
+    nothing = [gr.skip() for _ in outputs]
+
+    def arrive(request: gr.Request) -> list[Any]:
+        query = request.query_params
+        try:
+            if query.get("job"):
+                return show(query["job"])
+            if query.get("settings"):
+                settings = asked.form.updates(Settings.from_json(query["settings"]))
+                start = outputs.index(asked.form.inputs[0])
+                return [*nothing[:start], *settings, *nothing[start + len(settings) :]]
+        except WorkbenchError as error:
+            return [boxes.error(error), *nothing[1:]]
+        return nothing
+
+    def show(token: str) -> list[Any]:
+        """The page as it was when the job was started: its tab and settings, and the job."""
+        try:
+            asks = service.request(token)
+        except (NotFound, RequestError):
+            return [boxes.error(GONE), *nothing[1:]]
+        shown = [boxes.job(kind, token) if kind == asks.kind else gr.skip() for kind in KINDS]
+        device = gr.Dropdown(device_choices(asks.device), value=asks.device)  # before all are known
+        machine = [gr.update(value=asks.model), device, gr.update(value=asks.dtype)]
+        settings = asked.form.updates(asks.settings)
+        return ["", gr.Tabs(selected=asks.kind), asks.kind, *shown, *settings, *machine]
+
+    def go(token: str) -> list[Any]:
+        """Back or Forward: without a token, to the page before any job."""
+        if token:
+            return show(token)
+        return ["", gr.skip(), gr.skip(), *(boxes.job(kind) for kind in KINDS), *nothing[3 + len(KINDS) :]]
+
+    def arrive_clip(request: gr.Request) -> list[Any]:
+        return clip_again(request.query_params.get("job") or "")
+
+    def clip_again(token: str) -> list[Any]:
+        """The clip of a job; looking at it may take longer than finding the job."""
+        same = [gr.skip() for _ in panel.outputs]
+        try:
+            asks = service.request(token) if token else None
+            clip = clip_of(service, asks.source) if asks is not None and asks.source else None
+        except (NotFound, RequestError):  # of the job, which is said elsewhere, or of its clip, which a link outlives
+            return same
+        except WorkbenchError as error:
+            return panel.updates(None, boxes.error(error))
+        return same if asks is None or clip is None else panel.updates(clip, "", _range(asks, clip))
+
+    def found(chosen: str) -> Any:
+        """The devices are known once the planner has started; the page does not wait for that."""
+        try:
+            return gr.Dropdown(device_choices(chosen, found=service.devices()))
+        except WorkbenchError as error:
+            gr.Warning(str(error))
+            return gr.skip()
+
+    device = asked.machine[MACHINE.index("device")]
+    page.load(arrive, None, outputs, **PRIVATE).then(found, device, device, **PRIVATE)
+    page.load(arrive_clip, None, panel.outputs, **PRIVATE)
+    again.click(go, address, outputs, js="jobOfAddress", **PRIVATE)
+    again.click(clip_again, address, panel.outputs, js="jobOfAddress", **PRIVATE)
+
+
+def _range(asks: Request, clip: ClipShown) -> tuple[int, int]:
+    """First and last frame of what was asked for."""
+    end = clip.probe.frames - 1
+    return asks.start, end if asks.frames is None else min(asks.start + asks.frames - 1, end)
 
 
 def _of(kind: Kind) -> Kind:
     return kind
-
-
-def _job_again(service: Service, token: str, form: Form) -> list[Any]:
-    """The page as it was when the job was started: its tab and settings, and the job."""
-    request = service.request(token)
-    views = [boxes.job(kind, token) if kind == request.kind else gr.skip() for kind in KINDS]
-    device = gr.Dropdown(device_choices(request.device), value=request.device)  # before all are known
-    machine = [gr.update(value=request.model), device, gr.update(value=request.dtype)]
-    return ["", gr.Tabs(selected=request.kind), request.kind, *views, *form.updates(request.settings), *machine]

@@ -8,14 +8,16 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from workbench.app.kinds import KINDS, Kind
 from workbench.app.page import boxes
 from workbench.app.page.asked import Asked
 from workbench.app.page.events import NEWEST, PRIVATE
-from workbench.app.request import Kind, Request
-from workbench.errors import WorkbenchError
+from workbench.app.request import Request
+from workbench.errors import SettingsError, WorkbenchError
 from workbench.pipeline.controls import controls
 
 ASK = '<p class="plan">Choose a clip, and this line says how long it takes and how much memory it needs here.</p>'
+MEND = '<p class="plan">A setting is out of its range: the message beside it says more.</p>'
 WAIT = '<p class="plan">Working out time and memory …</p>'
 
 
@@ -35,22 +37,30 @@ def follow(
     def plan(tab: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         if tab != kind:
             return
-        if values[0] is None and kind != "devices":
+        if values[0] is None and KINDS[kind].needs_clip:
             yield ASK, None, hidden
             return
         yield WAIT, gr.skip(), gr.skip()
         try:
-            answer = asked.service.plan(request(values))
+            asks = request(values)
+        except SettingsError:  # which is told beside the field
+            yield MEND, None, hidden
+            return
         except WorkbenchError as error:
             yield boxes.error(error), None, hidden
             return
-        instead = None if answer["fits"] else answer["instead"]
+        try:
+            answer = asked.service.plan(asks)
+        except WorkbenchError as error:
+            yield boxes.error(error), None, hidden
+            return
+        instead = None if answer.fits else answer.instead
         yield boxes.plan(answer), instead, gr.update(visible=bool(instead), value=fitting_words(instead or {}))
 
     def use(instead: dict[str, Any]) -> list[Any]:
         return [gr.update(value=instead[c.name]) if c.name in instead else gr.skip() for c in controls()]
 
-    triggers = [part.change for part in (asked.tab, *inputs)]  # type: ignore[attr-defined]
+    triggers = [part.change for part in (asked.tab, *inputs) if part is not asked.shown]  # type: ignore[attr-defined]
     gr.on(triggers, plan, [asked.tab, *inputs], [line, changes, fitting], **NEWEST)
     fitting.click(use, changes, asked.form.inputs, **PRIVATE)
 

@@ -1,15 +1,19 @@
-"""What each kind of job does. A work function leaves its files in ``task.public`` and says what they are.
+"""What each kind of job does; ``workbench.app.kinds`` names the functions.
+
+A work function leaves its files in ``task.public`` and says what they are.
 
 Labels in ``Status.files`` (name in public/), and what ``Status.result`` says:
 
 upscale   of a video: ``video`` (upscaled.mp4, or .mkv when lossless), ``play`` (what a browser plays: upscaled.mp4, or
           preview.mp4 when lossless), ``bicubic`` (bicubic.mp4), ``sidecar`` (JSON).
           of an image: ``picture`` (upscaled.png), ``bicubic`` (bicubic.png), ``sidecar``.
-          result: width, height, frames, fps, audio, finished, flow, notes, seconds_per_frame, stages {name: seconds}.
-compare   ``a``, ``b`` (a.mp4, b.mp4), ``truth`` (truth.mp4, with a reference), ``curves`` (PNG), ``report`` (HTML),
-          ``json``, ``csv``. result: names {"a": ..., "b": ...}, table [[heading...], [row...], ...], note, frames,
-          width, height, fps, seconds_per_frame {"a": ..., "b": ...}, memory {"a": bytes, "b": bytes}, peak_memory.
-          live.png is a's picture, live-bicubic.png is b's.
+          result: width, height, frames, fps, start (the player's first frame), audio, finished, flow, notes,
+          seconds_per_frame, stages {name: seconds}.
+compare   ``a``, ``b``, ``c`` ... (a.mp4, ...; of one still a.png, ...), ``truth`` (with a reference), ``curves`` (PNG),
+          ``report`` (HTML), ``json``, ``csv``. result: names {"a": ..., "b": ...}, table [[heading...], [row...], ...],
+          note, curves [{"metric": title, "lines": {name: [value, ...]}}, ...], frames, start, width, height, fps,
+          seconds_per_frame {"a": ...},
+          memory {"a": bytes}, peak_memory. live.png is a's picture, live-bicubic.png is b's.
 inside    ``trace`` (trace.safetensors). result: frames, steps, figures {name: pattern with {frame} and {step}},
           first {name: first frame that has it}, titles {name: one line}.
 devices   ``table`` (devices.json), ``figure`` (PNG). result: machine, size [h, w], stages {name: seconds}, measured and
@@ -19,20 +23,3 @@ The planner has refused already what cannot fit into memory; no job looks a seco
 waited for. Every function goes on with what its folder holds, raises ``Stopped`` when ``task.stopping()``, and
 WorkbenchError for what cannot be done; the worker turns these into the job's state.
 """
-
-from __future__ import annotations
-
-from collections.abc import Callable
-
-from workbench.app.work.compare import compare_clips
-from workbench.app.work.devices import measure_machine
-from workbench.app.work.inside import look_inside
-from workbench.app.work.task import Task
-from workbench.app.work.upscale import upscale_clip
-
-WORK: dict[str, Callable[[Task], None]] = {
-    "upscale": upscale_clip,
-    "compare": compare_clips,
-    "inside": look_inside,
-    "devices": measure_machine,
-}

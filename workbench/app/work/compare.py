@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
-from workbench.app.work.task import LIVE, LIVE_OTHER, Stopped, Task, display_name
+from workbench.app.names import names_of
+from workbench.app.request import UPSCALERS
+from workbench.app.telling import telling_frame
+from workbench.app.work.task import LIVE, LIVE_OTHER, Stopped, Task
 from workbench.comparison import Comparison, Recorded, compare
 from workbench.comparison.store import REFERENCE, Store, encode
 from workbench.degrade import cropped, degraded
 from workbench.devices import peak_memory
+from workbench.metrics import METRICS
 from workbench.pipeline.memory import estimate_memory
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
@@ -18,6 +23,7 @@ from workbench.video import Clip, ClipWriter, open_clip
 from workbench.views import plots
 
 METHOD = "Stream-DiffVSR"
+LETTERS = "abcdefgh"  # the columns, in their order
 KEPT = "comparison"  # the folder beside public/ that a comparison goes on from
 
 
@@ -26,7 +32,7 @@ def compare_clips(task: Task) -> None:
     request = task.request
     original, clip, truth = _clips(task)
     pipe = task.pipeline()
-    settings = [request.settings, *([request.other] if isinstance(request.other, Settings) else [])]
+    settings = list(request.variants)
     size = (clip.height, clip.width)
     task.begin(len(clip), "comparing")
     progress = Progress(task, len(clip))
@@ -47,7 +53,7 @@ def compare_clips(task: Task) -> None:
         seconds_left=0.0,
         result={
             "memory": {
-                name: estimate_memory(pipe, size, one).peak for name, one in zip(("a", "b"), settings, strict=False)
+                name: estimate_memory(pipe, size, one).peak for name, one in zip(LETTERS, settings, strict=False)
             },
             "peak_memory": peak_memory(pipe.device),
             "device": str(pipe.device),
@@ -59,10 +65,9 @@ def compare_clips(task: Task) -> None:
 
 def _clips(task: Task) -> tuple[Clip, Clip, Clip | None]:
     """The upload (for its sound and timing), the clip to upscale, and the truth if the upload is that."""
-    assert task.source is not None
-    original = open_clip(task.source)[: task.request.frames]
-    if task.other is not None:  # a recording may be shorter than the clip; what both have is compared
-        original = original[: len(open_clip(task.other))]
+    original = task.clip()
+    for other in task.others:  # a recording may be shorter than the clip; what all have is compared
+        original = original[: len(open_clip(other)[task.request.frame_range])]
     if not task.request.truth:
         return original, original, None
     return original, degraded(original), cropped(original)
@@ -71,9 +76,9 @@ def _clips(task: Task) -> tuple[Clip, Clip, Clip | None]:
 def _run(
     task: Task, pipe: Pipeline, settings: list[Settings], clip: Clip, truth: Clip | None, progress: Progress | None
 ) -> Comparison:
-    against: list[Any] = [] if len(settings) > 1 else [task.request.other]
-    if task.other is not None:
-        against = [Recorded(task.other, display_name(task.other))]
+    against: list[Any] = [other for other in task.request.others if other in UPSCALERS]
+    recordings = [open_clip(other)[task.request.frame_range] for other in task.others]
+    against += [Recorded(clip, names_of(path)[0]) for clip, path in zip(recordings, task.others, strict=True)]
     return compare(
         pipe, clip, *settings, reference=truth, against=against, resume=task.folder / KEPT, on_frame=progress
     )
@@ -111,19 +116,22 @@ def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
     comparison = _named(comparison, task.source_name)
     assert comparison.folder is not None
     store = Store(comparison.folder)
-    places: dict[str, int | str] = {"a": 0, "b": 1}
+    names = dict(zip(LETTERS, comparison.columns, strict=False))
+    places: dict[str, int | str] = {letter: place for place, letter in enumerate(names)}
     if comparison.about["reference"]:
         places["truth"] = REFERENCE
-    files: dict[str, str] = {}
+    still = original.rate is None and comparison.frames == 1
+    files = {label: f"{label}.{'png' if still else 'mp4'}" for label in places}
     for label, place in places.items():
-        files[label] = f"{label}.mp4"
-        _video(task.public / files[label], store, place, comparison.frames, original)
+        if still:
+            shutil.copyfile(store.picture_path(place, 0), task.public / files[label])
+        else:
+            _video(task.public / files[label], store, place, comparison.frames, original)
     plots.compare(comparison).savefig(task.public / "curves.png")
     comparison.to_json(task.public / "comparison.json")
     comparison.to_csv(task.public / "comparison.csv")
     comparison.report(task.public / "report.html")
     files |= {"curves": "curves.png", "json": "comparison.json", "csv": "comparison.csv", "report": "report.html"}
-    names = dict(zip(("a", "b"), comparison.columns, strict=True))
     heading, *rows = comparison.rows()
     width, height = comparison.about["clip"]["size"]
     result: dict[str, Any] = {
@@ -133,10 +141,31 @@ def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
         "frames": comparison.frames,
         "width": 4 * width,
         "height": 4 * height,
-        "fps": original.fps,
+        "fps": None if still else open_clip(task.public / files["a"]).fps,
+        "start": min(telling_frame(original), comparison.frames - 1),
+        "curves": _curves(comparison),
         "seconds_per_frame": {label: comparison.seconds_per_frame(name) for label, name in names.items()},
     }
-    task.say(done=comparison.frames, files=files, result=encode(result))
+    called = {name: task.download(_plain(names.get(label, "original")), name) for label, name in files.items()}
+    versus = "_vs_".join(_plain(name) for name in reversed(names.values()))
+    called |= {files[label]: task.download(versus, files[label]) for label in ("curves", "json", "csv", "report")}
+    task.say(done=comparison.frames, files=files, downloads=called, result=encode(result))
+
+
+def _curves(comparison: Comparison) -> list[dict[str, Any]]:
+    """One entry a metric: its name, which way is better, and a value a frame of each column."""
+    return [
+        {
+            "metric": f"{METRICS[name].label} {'↑' if METRICS[name].higher_is_better else '↓'}",
+            "lines": {column: values[name] for column, values in comparison.values.items()},
+        }
+        for name in comparison.metrics
+    ]
+
+
+def _plain(name: str) -> str:
+    """A column's name as part of a file's: ``steps=1, tpm=off`` -> ``steps1-tpmoff``."""
+    return re.sub(r"[^\w.-]+", "-", name.replace("=", "")).strip("-")
 
 
 def _video(path: Path, store: Store, place: int | str, frames: int, original: Clip) -> None:

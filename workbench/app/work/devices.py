@@ -26,8 +26,8 @@ CHANGES: tuple[dict[str, Any], ...] = (
     {"steps": 1},
     {"steps": 2},
 )
-FRAMES_A_BENCH = 2 * (2 + REPEATS) + 2  # ours and the plain loop in turn, then two for counting taps
-RUNS = (FRAMES_A_BENCH + 2) * len(CHANGES)  # each measurement of memory makes two more
+FRAMES_A_BENCH = 2 * (2 + REPEATS) + 4  # ours and the plain loop in turn, two for counting taps, convolutions of two
+RUNS = (FRAMES_A_BENCH + 4) * len(CHANGES)  # each measurement of memory makes four more, in a process of its own
 
 
 def measure_machine(task: Task) -> None:

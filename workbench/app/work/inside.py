@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from workbench.app.kinds import KINDS
 from workbench.app.work.task import Stopped, Task, write_png
 from workbench.app.work.upscale import bicubic
 from workbench.pipeline.output import Output
 from workbench.pixels import unit_to_image
 from workbench.trace import Trace
-from workbench.video import open_clip
 from workbench.views import plots
 from workbench.views.plots.latent import latent
 
-MOST_FRAMES = 8
-BUDGET = 3 * 2**28  # bytes of the trace; beyond it, maps are averaged over 2x2 pixels
+TRACE = "trace.safetensors"
+INSIDE = KINDS["inside"]  # its memory is the trace's budget: beyond it, maps are averaged over 2x2 pixels
 NAMES = (
     "lr", "noise", "flow", "occlusion", "warped", "artg.down.*", "artg.mid", "latent", "x0", "x0.picture",
     "tpm.*.alpha", "tpm.*.contribution", "decoder.*", "decoded", "blended", "frame",
@@ -42,11 +42,10 @@ TITLES = {
 
 def look_inside(task: Task) -> None:
     """Leaves what ``work/__init__`` lists; each frame's figures can be seen as soon as it is made."""
-    assert task.source is not None
     settings = task.request.settings
-    clip = open_clip(task.source)[: min(task.request.frames or MOST_FRAMES, MOST_FRAMES)]
+    clip = task.clip()[: INSIDE.most_frames]
     pipe = task.pipeline()
-    trace = Trace(*NAMES, budget=BUDGET, when_full="downsample", dtype="float16")
+    trace = Trace(*NAMES, budget=INSIDE.memory, when_full="downsample", dtype="float16")
     task.begin(len(clip), "recording and drawing")
     task.say(result={"steps": settings.steps, "titles": TITLES})
     seconds = []
@@ -68,8 +67,8 @@ def look_inside(task: Task) -> None:
             break
     task.learn(pipe, settings, seconds, (clip.height, clip.width))
     task.say(message="saving the trace")
-    trace.save(task.public / "trace.safetensors")
-    task.say(message="", seconds_left=0.0, files={"trace": "trace.safetensors"})
+    trace.save(task.public / TRACE)
+    task.say(message="", seconds_left=0.0, files={"trace": TRACE}, downloads={TRACE: task.download("trace", TRACE)})
     if task.status.done < len(clip):
         raise Stopped
 

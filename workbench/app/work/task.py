@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -15,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from workbench.app.names import names_of, told
 from workbench.app.request import Request
 from workbench.app.speed import Speed, Speeds, units
 from workbench.app.status import Status
@@ -22,6 +22,7 @@ from workbench.devices import resolve_device, resolve_dtype
 from workbench.pipeline.load import load_pipeline
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
+from workbench.video import Clip, open_clip
 
 LIVE, LIVE_OTHER = "live.png", "live-bicubic.png"
 LIVE_EVERY = 0.4  # seconds between live pictures; more would cost frames, and nobody could see them
@@ -42,18 +43,21 @@ class Warm:
 
 @dataclass
 class Task:
-    """``folder``: the job's own; only files in ``public`` are ever shown. ``source``, ``other``: the uploads, a file or
-    a folder of frames. ``alone``: tells whether the server that wanted this is gone.
+    """A job at work.
 
     Work functions go on with what the folder holds already, so a job that was stopped or killed is just begun again.
     """
 
     request: Request
     folder: Path
+    """The job's own; only files in ``public`` are ever shown."""
     source: Path | None = None
-    other: Path | None = None
+    """The upload: a file, or a folder of frames."""
+    others: Sequence[Path] = ()
+    """The uploads among ``request.others``, in their order."""
     warm: Warm | None = None
     alone: Callable[[], bool] = lambda: False
+    """Tells whether the server that wanted this is gone."""
     status: Status = field(default_factory=Status)
     _begun: float = 0.0
     _shown: float = 0.0
@@ -147,24 +151,21 @@ class Task:
     @property
     def source_name(self) -> str:
         """What the person calls the clip."""
-        return display_name(self.source)
+        return "" if self.source is None else names_of(self.source)[0]
+
+    def download(self, what: str, name: str) -> str:
+        """What a file is saved as: named after the clip."""
+        return f"{Path(self.source_name).stem}_{what}{Path(name).suffix}"
+
+    def clip(self) -> Clip:
+        """The frames of the upload that are asked for."""
+        assert self.source is not None
+        return open_clip(self.source)[self.request.frame_range]
 
     def told(self, text: str) -> str:
         """A message without this server's paths: files are called as the person calls them."""
-        for path in (self.source, self.other):
-            if path is not None:
-                text = text.replace(str(path), display_name(path))
+        text = told(text, [path for path in (self.source, *self.others) if path is not None])
         return text.replace(f"{self.public}{os.sep}", "").replace(str(self.folder), "the job")
-
-
-def display_name(material: Path | None) -> str:
-    """The name an upload came with, as ``material.json`` beside it has it."""
-    if material is None:
-        return ""
-    try:
-        return str(json.loads((material.parent / "material.json").read_text(encoding="utf-8"))["name"])
-    except (OSError, ValueError, KeyError):
-        return material.name
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.app.telling import telling_frame
 from workbench.app.work.task import Stopped, Task
 from workbench.comparison.upscalers import Interpolation
 from workbench.pipeline.output import Output
@@ -19,12 +20,19 @@ from workbench.types import Frame
 from workbench.video import Clip, ClipWriter, frames_in, is_picture, open_clip
 
 BICUBIC = Interpolation("bicubic")
+DOWNLOADS = {
+    "video": "x4",
+    "picture": "x4",
+    "sidecar": "x4",
+    "play": "x4_preview",
+    "bicubic": "bicubic",
+}  # after the clip's
 
 
 def upscale_clip(task: Task) -> None:
     """Leaves what ``work/__init__`` lists. A stop keeps a playable result; begun again, it goes on bit for bit."""
     assert task.source is not None
-    clip = open_clip(task.source)[: task.request.frames]
+    clip = task.clip()
     names = _names(task.source, lossless=task.request.lossless)
     pipe = task.pipeline()
     task.begin(len(clip), "upscaling")
@@ -112,14 +120,16 @@ def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:
     about = _complete(task, sidecar, made.seconds)
     files = {label: name for label, name in names.items() if (task.public / name).exists()}
     said = {name: about[name] for name in ("frames", "finished", "seconds_per_frame", "stages", "notes")}
-    said |= {
-        "width": SCALE * clip.width,
-        "height": SCALE * clip.height,
-        "fps": clip.fps,
-        "flow": about["in_use"].get("flow"),
-    }
+    said |= {"width": SCALE * clip.width, "height": SCALE * clip.height, "flow": about["in_use"].get("flow")}
+    if "play" in files:
+        said |= {
+            "fps": open_clip(task.public / files["play"]).fps,
+            "start": min(telling_frame(clip), about["frames"] - 1),
+        }
     said["audio"] = None if clip.audio is None else str(clip.audio)
-    task.say(done=about["frames"], seconds_left=0.0, message="", files=files | {"sidecar": sidecar.name}, result=said)
+    files["sidecar"] = sidecar.name
+    downloads = {name: task.download(DOWNLOADS[label], name) for label, name in reversed(files.items())}
+    task.say(done=about["frames"], seconds_left=0.0, message="", files=files, downloads=downloads, result=said)
 
 
 def _complete(task: Task, sidecar: Path, seconds: list[dict[str, float]]) -> dict[str, Any]:

@@ -1,0 +1,46 @@
+"""The kinds of job, one row each: everything that differs between them outside their work and their tab."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workbench.app.work.task import Task
+
+Kind = Literal["upscale", "compare", "inside", "devices"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobKind:
+    """One kind of job."""
+
+    title: str
+    """Of its tab."""
+    work: str
+    """The function that does it, ``module:name`` under ``workbench.app.work``: the server never imports it."""
+    needs_clip: bool = True
+    most_frames: int | None = None
+    """Frames of the clip that it takes at most; None for all."""
+    unit: str = "frame"
+    """What its progress counts."""
+    memory: int = 0
+    """Bytes that it needs beside the model."""
+    figures: bool = False
+    """Whether its time beside the model's grows with the number of figures, not with output pixels."""
+
+    def function(self) -> Callable[[Task], None]:
+        """The work; imports torch."""
+        module, name = self.work.split(":")
+        return getattr(import_module(f"workbench.app.work.{module}"), name)
+
+
+KINDS: dict[Kind, JobKind] = {
+    "upscale": JobKind(title="Upscale", work="upscale:upscale_clip"),
+    "compare": JobKind(title="Compare", work="compare:compare_clips"),
+    "inside": JobKind(title="Inside", work="inside:look_inside", most_frames=8, memory=3 * 2**28, figures=True),
+    "devices": JobKind(title="This machine", work="devices:measure_machine", needs_clip=False, unit="setting"),
+}
