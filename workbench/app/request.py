@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.app.errors import RequestError
 from workbench.app.kinds import KINDS, Kind
-from workbench.pipeline.settings import Settings
+from workbench.pipeline.settings import Settings, word
 
 MOST_OTHERS = 4  # what a comparison may set against the settings
 UPSCALERS = ("bicubic", "lanczos")  # what a comparison may hold beside Settings and a person's own video
@@ -105,7 +105,7 @@ class Request:
         if self.start or self.frames is not None:
             last = "the end" if self.frames is None else str(self.start + self.frames - 1)
             words.append(f"frame {self.start}" if self.frames == 1 else f"frames {self.start} to {last}")
-        words += [f"{name}={_word(mine)}" for name, (mine, _) in self.settings.diff(Settings()).items()]
+        words += [f"{name}={word(mine)}" for name, (mine, _) in self.settings.diff(Settings()).items()]
         words += ["lossless"] if self.lossless else []
         words += [self.model] if self.model else []
         return ", ".join(words)
@@ -169,12 +169,6 @@ def _check_other(other: object) -> None:
         _token("others", other.removeprefix(MATERIAL))
     elif other not in UPSCALERS:
         raise RequestError(f"each of others must be settings, {', '.join(UPSCALERS)} or material:TOKEN; got {other!r}.")
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _settings(value: Any) -> Any:
