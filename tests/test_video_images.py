@@ -5,16 +5,17 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import psutil
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.video_material import make_video, pictures
 from workbench.errors import InputError
-from workbench.video import list_clips, open_clip
+from workbench.video import is_picture, list_clips, list_skipped, open_clip
 
 
 def save(path: Path, value: int | np.ndarray, size: tuple[int, int] = (8, 6), **options: object) -> Path:
@@ -201,3 +202,155 @@ def test_clips_of_a_folder(tmp_path: Path) -> None:
     for nothing in (tmp_path / "empty", tmp_path / "gone"):
         with pytest.raises(InputError):
             list_clips(nothing)
+
+
+def test_what_a_folders_walk_passes_over_is_named(tmp_path: Path) -> None:
+    make_video(tmp_path / "a.mp4", pictures(2))
+    make_video(tmp_path / "B.VOB", pictures(2), codec="mpeg2video")
+    moving(tmp_path / "c.apng")
+    moving(tmp_path / "d.webp")
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "empty").mkdir()
+    assert [clip.name for clip in list_clips(tmp_path)] == ["a.mp4", "B.VOB", "c.apng", "d.webp"]
+    assert list_skipped(tmp_path) == ["empty/", "notes.txt"]
+    assert list_skipped(tmp_path / "a.mp4") == []
+
+
+def moving(path: Path, **options: object) -> list[Image.Image]:
+    """Six pictures of a red square that walks over transparency."""
+    frames = [Image.new("RGBA", (64, 48), (0, 0, 0, 0)) for _ in range(6)]
+    for place, frame in enumerate(frames):
+        frame.paste((255, 0, 0, 255), (8 * place, 10, 8 * place + 16, 30))
+    first, *others = frames
+    save_as: dict[str, Any] = {"save_all": True, "append_images": others, **options}
+    first.save(path, format={"apng": "png"}.get(path.suffix[1:], path.suffix[1:]), **save_as)
+    return frames
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.webp", {"duration": [100, 100, 300, 100, 100, 100], "lossless": True}),
+        ("a.png", {"duration": [100, 100, 300, 100, 100, 100], "disposal": 1}),
+        ("a.apng", {"duration": [100, 100, 300, 100, 100, 100], "disposal": 1}),
+        ("a.avif", {"duration": [100, 100, 300, 100, 100, 100], "quality": 95}),
+    ],
+)
+def test_animated_images_are_clips_with_their_times(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    moving(tmp_path / name, **options)
+    clip = open_clip(tmp_path / name)
+    assert len(clip) == 6
+    assert clip.times == pytest.approx([0, 0.1, 0.2, 0.5, 0.6, 0.7])
+    assert clip.span == pytest.approx((0, 0.8))
+    frames = list(clip)
+    for place, frame in enumerate(frames):
+        assert frame.image[20, 8 * place + 8].astype(int) == pytest.approx([255, 0, 0], abs=6)
+        assert frame.image[2, 2].max() < 6
+    assert np.array_equal(clip[4:][0].image, frames[4].image)
+    assert not is_picture(tmp_path / name)
+    assert open_clip(tmp_path / name, fps=5).times == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
+
+
+def test_the_content_decides_what_a_file_is(tmp_path: Path) -> None:
+    save(tmp_path / "still.png", 90).rename(tmp_path / "still.mp4")
+    make_video(tmp_path / "video.mp4", pictures(3)).rename(tmp_path / "video.png")
+    moving(tmp_path / "moving.webp")
+    (tmp_path / "moving.webp").rename(tmp_path / "moving.jpg")
+    assert open_clip(tmp_path / "still.mp4")[0].image[0, 0].tolist() == [90, 90, 90]
+    assert is_picture(tmp_path / "still.mp4")
+    assert len(open_clip(tmp_path / "video.png")) == 3
+    assert not is_picture(tmp_path / "video.png")
+    assert len(open_clip(tmp_path / "moving.jpg")) == 6
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_a_tiff_is_turned_once(orientation: int, deep: bool, tmp_path: Path) -> None:
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:16, :16] = (255, 0, 0)
+    path = tmp_path / "a.tif"
+    if deep:
+        assert cv2.imwrite(str(path), image[..., ::-1].astype(np.uint16) * 257)
+        _tag_orientation(path, orientation)
+    else:
+        Image.fromarray(image).save(path, tiffinfo={274: orientation})
+    clip = open_clip(path)
+    turns = {3: 2, 6: 3, 8: 1}[orientation]
+    assert np.array_equal(clip[0].image // (257 if deep else 1), np.rot90(image, turns))
+    assert clip.size == ((64, 48) if orientation == 3 else (48, 64))
+    assert clip.rotation == {3: 180, 6: 90, 8: 270}[orientation]
+
+
+def _tag_orientation(path: Path, value: int) -> None:
+    """A second directory at the end of the file, with one entry more."""
+    data = bytearray(path.read_bytes())
+    start = struct.unpack_from("<I", data, 4)[0]
+    count = struct.unpack_from("<H", data, start)[0]
+    entries = [bytes(data[start + 2 + 12 * k : start + 14 + 12 * k]) for k in range(count)]
+    entries.append(struct.pack("<HHIHH", 274, 3, 1, value, 0))
+    entries.sort(key=lambda entry: struct.unpack_from("<H", entry)[0])
+    data += bytes(len(data) % 2)
+    struct.pack_into("<I", data, 4, len(data))
+    path.write_bytes(data + struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4))
+
+
+def test_colour_profiles_are_converted_to_srgb_and_said(tmp_path: Path) -> None:
+    # The profile of linear light (XYZ primaries of sRGB, gamma 1): a half is shown far lighter than a half of sRGB.
+    linear = _profile(gamma=1.0)
+    for name, image, options in (
+        ("a.png", Image.new("RGB", (8, 6), (128, 128, 128)), {}),
+        ("a.jpg", Image.new("RGB", (8, 6), (128, 128, 128)), {"quality": 98}),
+        ("alpha.png", Image.new("RGBA", (8, 6), (128, 128, 128, 255)), {}),
+        ("a.tif", Image.new("RGB", (8, 6), (128, 128, 128)), {}),
+    ):
+        image.save(tmp_path / name, icc_profile=linear, **options)
+        clip = open_clip(tmp_path / name)
+        assert clip[0].image[3, 4].astype(int) == pytest.approx([188] * 3, abs=2)
+        assert any("colour profile (test): converted to sRGB" in note for note in clip.notes)
+    plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (8, 6), (128, 128, 128)).save(tmp_path / "srgb.png", icc_profile=plain)
+    assert open_clip(tmp_path / "srgb.png")[0].image[3, 4].tolist() == [128] * 3
+    assert open_clip(tmp_path / "srgb.png").notes == ()
+
+
+def _profile(gamma: float) -> bytes:
+    """An ICC profile (version 2) with the primaries of sRGB, adapted to D50, and one gamma."""
+
+    def xyz(*values: float) -> bytes:
+        return b"XYZ " + bytes(4) + b"".join(struct.pack(">i", round(65536 * value)) for value in values)
+
+    curve = b"curv" + bytes(4) + struct.pack(">IHH", 1, round(256 * gamma), 0)
+    tags = {
+        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(79),
+        b"wtpt": xyz(0.9642, 1, 0.8249),
+        b"rXYZ": xyz(0.4361, 0.2225, 0.0139),
+        b"gXYZ": xyz(0.3851, 0.7169, 0.0971),
+        b"bXYZ": xyz(0.1431, 0.0606, 0.7141),
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve),
+    }
+    table, body = b"", b""
+    for name, data in tags.items():
+        table += name + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(data))
+        body += data
+    body = struct.pack(">I", len(tags)) + table + body
+    head = struct.pack(">I4sI4s4s4s", 128 + len(body), bytes(4), 0x02100000, b"mntr", b"RGB ", b"XYZ ")
+    head += struct.pack(">6H4s", 2024, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + xyz(0.9642, 1, 0.8249)[8:]
+    return head + bytes(128 - len(head)) + body
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ((1, 2, 3, 7, 8, 10), "4 to 6, 9 missing"),
+        ((10, 20, 30, 50), "40 missing"),
+        ((1, 2, 3), None),
+        ((0, 24, 48), None),
+    ],
+)
+def test_holes_in_a_numbered_sequence_are_said(numbers: tuple[int, ...], said: str | None, tmp_path: Path) -> None:
+    for number in numbers:
+        save(tmp_path / f"frame_{number:04d}.{'PNG' if number % 2 else 'png'}", number)
+    clip = open_clip(tmp_path)
+    assert len(clip) == len(numbers)
+    holes = [note for note in clip.notes if "holes" in note]
+    assert (said in holes[0]) if said else holes == []

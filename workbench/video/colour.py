@@ -111,7 +111,8 @@ def describe(frame: av.VideoFrame, codec: str, *, to_bt709: bool = False) -> Col
 def _mapping(primaries: str | None, transfer: str | None) -> Steps:
     """libswscale's tone and gamut mapping; what is not tagged is taken as the standards pair it."""
     tags = f"in_primaries={primaries or 'bt2020'}:in_transfer={transfer or 'bt709'}"
-    return (("scale", f"{_FLAGS}:{tags}:out_primaries=bt709:out_transfer=bt709:intent=perceptual"),)
+    intent = "perceptual" if transfer in _HDR else "relative_colorimetric"
+    return (("scale", f"{_FLAGS}:{tags}:out_primaries=bt709:out_transfer=bt709:intent={intent}"),)
 
 
 def _yuv_tags(frame: av.VideoFrame, codec: str, notes: list[str]) -> tuple[str, bool]:

@@ -102,11 +102,20 @@ class VideoSource:
                 numbered = self._from(nearest, container)
                 head = next(numbered, None)
                 if head is not None:
-                    yield from _between(first, last, _chained(head, numbered))
+                    yield from self._between(first, last, _chained(head, numbered))
                     return
             # The container did not go to where it was asked to: decode from the start.
         with open_media(self.path) as container:
-            yield from _between(first, last, self._from(0, container))
+            yield from self._between(first, last, self._from(0, container))
+
+    def _between(self, first: int, last: int, numbered: Numbered) -> Numbered:
+        place = -1
+        for place, frame in numbered:
+            if place >= first:
+                yield place, frame
+            if place >= last:
+                return
+        raise InputError(f"{self.path} ends after {place + 1} frames; it had {self._index.length} when it was opened")
 
     def _from(self, place: int, container: InputContainer) -> Numbered:
         """All frames from ``place`` on. Yields nothing where the container cannot be made to begin there."""
@@ -164,16 +173,6 @@ def _beginning_at(
             yield frame, current
         elif current is not None and current > stamp:
             return
-
-
-def _between(first: int, last: int, numbered: Numbered) -> Numbered:
-    place = -1
-    for place, frame in numbered:
-        if place >= first:
-            yield place, frame
-        if place >= last:
-            return
-    raise InputError(f"the video ends after {place + 1} frames and had more when it was opened; was it changed?")
 
 
 @dataclass(frozen=True)

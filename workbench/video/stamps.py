@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-_STEP_BACK = Fraction(1, 10)  # seconds; more than this is a clock that starts anew, less is a stamp that is off
+_STEP_BACK = Fraction(1, 10)  # seconds before where it should be: a clock that starts anew; less is a stamp that is off
 _LEAP = 10  # seconds; in formats whose clock may be cut (MPEG-TS and -PS) a longer gap is a cut, as ffmpeg takes it
 
 
@@ -76,7 +76,7 @@ def steady(stamps: Sequence[int | None], step: int, time_base: Fraction, *, may_
             steadied.append(last + step)
             continue
         ahead = stamp + offset - last
-        if ahead < -back or (may_leap and ahead > leap):
+        if ahead < min(step - back, 0) or (may_leap and ahead > leap):
             offset += step - ahead
             ahead = step
             joints.append(place)
