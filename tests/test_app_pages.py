@@ -314,6 +314,28 @@ def test_no_serious_barrier_is_found_on_any_tab(server: AppServer, browser: Brow
         assert_accessible(page, f"done, {theme}")
 
 
+def test_a_result_that_is_dropped_brings_its_settings_back(
+    server: AppServer, browser: Browser, clips, tmp_path: Path
+) -> None:
+    with visit(browser, with_settings(server)) as page:
+        upload(page, clips["short"])
+        page.get_by_role("radio", name="x2").check()
+        start(page, "upscale", "preview")
+        view = job(page, "upscale", "done")
+        with page.expect_download() as fetched:
+            view.get_by_role("link", name="Video").click()
+        assert fetched.value.suggested_filename == "short_x2.mp4"
+        result = tmp_path / "short_x2.mp4"
+        fetched.value.save_as(result)
+    with visit(browser, server.url) as page:
+        expect(page.locator("#restore")).to_have_count(0)
+        upload(page, result)
+        expect(page.locator("#clip")).to_contain_text("128×96")
+        page.get_by_role("button", name="Use the settings that this was made with").click()
+        open_settings(page)
+        expect(page.locator("#setting-steps input")).to_have_value("1")
+
+
 def test_a_clip_that_begins_black_is_shown_by_a_frame_that_tells(
     server: AppServer, browser: Browser, tmp_path: Path
 ) -> None:

@@ -41,6 +41,12 @@ def test_a_request_survives_json(**values):
     assert Request.from_json(request.to_json()) == request
 
 
+def test_what_was_asked_is_said_in_words():
+    request = Request(kind="upscale", source=TOKEN, settings=Settings(tpm=False), start=10, frames=24, height=1080)
+    assert request.in_words() == "frames 10 to 33, tpm=off, 1080p"
+    assert Request(kind="upscale", source=TOKEN).in_words() == ""
+
+
 @given(settings=some_settings, other=others, truth=st.booleans())
 def test_a_comparison_survives_json(settings, other, truth):
     assume(settings != other)
@@ -71,6 +77,7 @@ def test_a_comparison_survives_json(settings, other, truth):
         ({"kind": "compare", "others": [{}]}, "the same as yours"),
         ({"kind": "compare", "others": ["bicubic", "bicubic"]}, "two of the others are the same"),
         ({"kind": "compare", "others": [{"seed": k} for k in range(1, 7)]}, "up to 4 others; got 6"),
+        ({"kind": "inside", "scale": 2.0}, "an output's size belongs to upscaling"),
         ({"start": -1}, "start must be a whole number from 0 on"),
         ({"kind": "compare"}, "a comparison needs one, and no other job"),
         ({"kind": "compare", "others": ["nearest"]}, "bicubic, lanczos or material:TOKEN"),

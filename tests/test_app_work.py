@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.video_material import heard, make_video, noise, pictures
 from workbench.app.kinds import KINDS
+from workbench.app.planner_process import probe
 from workbench.app.request import Request
 from workbench.app.status import Status
 from workbench.app.work.task import Stopped, Task, Warm
@@ -167,6 +168,23 @@ def test_an_image_can_be_compared(tmp_path, job):
 
 def test_the_first_frames_only(clip, job):
     assert do(job(clip, frames=2)).result["frames"] == 2
+
+
+def test_an_output_may_be_smaller_and_tells_the_app_its_settings(clip, job, tmp_path):
+    task = job(clip, scale=2.0)
+    status = do(task)
+    assert (status.result["width"], status.result["height"]) == (128, 96)
+    for name in ("upscaled.mp4", "bicubic.mp4"):
+        assert pixels(task.public / name).shape == (4, 96, 128, 3)
+    assert status.downloads["upscaled.mp4"] == "my clip_x2.mp4"
+    again = probe(task.public / "upscaled.mp4", tmp_path / "poster.jpg")
+    assert Settings.from_json(again.made_with) == ONE
+
+
+def test_a_job_takes_the_frames_that_are_asked_for(clip, job):
+    task = job(clip, start=1, frames=2)
+    assert do(task).done == 2
+    assert np.array_equal(pixels(task.public / "bicubic.mp4").shape, (2, 192, 256, 3))
 
 
 def test_an_image_becomes_an_image(tmp_path, job, tiny_pipe):

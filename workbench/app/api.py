@@ -36,6 +36,8 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
         settings: dict | None = None,
         start: int = 0,
         frames: int | None = None,
+        scale: float | None = None,
+        height: int | None = None,
         lossless: bool = False,
         other: list | dict | str | None = None,
         second_clip: FileData | None = None,
@@ -52,6 +54,8 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
             settings: names and values of workbench.Settings, such as {"steps": 4, "seed": 0}
             start: index of the first frame
             frames: only so many from there on
+            scale: of the output, up to 4, which it is without one
+            height: of the output, in rows, in place of scale
             lossless: FFV1 in .mkv, else H.264 in .mp4
             other: for "compare": other settings, "bicubic" or "lanczos", or a list of up to four of these
             second_clip: for "compare": your own upscaled video, one more of the others
@@ -62,7 +66,8 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
         """
         with _told():
             values: dict[str, Any] = {
-                "kind": kind, "settings": settings or {}, "start": start, "frames": frames, "lossless": lossless,
+                "kind": kind, "settings": settings or {}, "start": start, "frames": frames,
+                "scale": scale, "height": height, "lossless": lossless,
                 "others": other if isinstance(other, list) else [] if other is None else [other],
                 "truth": truth, "model": model or service.options.model, "device": device, "dtype": dtype,
             }  # fmt: skip

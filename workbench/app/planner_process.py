@@ -32,7 +32,7 @@ from workbench.app import zerogpu
 from workbench.app.request import Request
 from workbench.app.values import Device, Probe
 from workbench.devices import available_devices, resolve_device, usable_dtypes
-from workbench.errors import InputError, WorkbenchError
+from workbench.errors import InputError, SettingsError, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.app.planner import Planner
@@ -98,6 +98,7 @@ def probe(path: Path, poster: Path) -> Probe:
         seconds=None if span is None else span[1] - span[0],
         audio=None if clip.audio is None else str(clip.audio),
         notes=clip.notes,
+        made_with=_made_with(path),
         telling=telling,
         telling_at=0.0 if span is None else (clip.times or ())[telling] - span[0],
     )
@@ -126,6 +127,15 @@ def _path(text: str | None) -> Path | None:
 
 def _paths(texts: list[str] | None) -> list[Path]:
     return [Path(text) for text in texts or ()]
+
+
+def _made_with(path: Path) -> str:
+    from workbench.pipeline.settings import Settings
+
+    try:
+        return Settings.from_file(path).to_json()
+    except (InputError, SettingsError):  # no result of this workbench, or of another version
+        return ""
 
 
 def _label(name: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from workbench.app.errors import RequestError
 from workbench.app.kinds import KINDS, Kind
 from workbench.pipeline.settings import Settings, word
+from workbench.pipeline.size import OutputSize
 
 MOST_OTHERS = 4  # what a comparison may set against the settings
 UPSCALERS = ("bicubic", "lanczos")  # what a comparison may hold beside Settings and a person's own video
@@ -37,6 +38,10 @@ class Request:
     """Index of the first frame."""
     frames: int | None = None
     """How many from there on; None for all."""
+    scale: float | None = None
+    """Of the output, up to 4; None, with no ``height``, is 4."""
+    height: int | None = None
+    """Of the output, in rows, in place of ``scale``."""
     lossless: bool = False
     """FFV1 in .mkv, else H.264 in .mp4."""
     others: tuple[Settings | str, ...] = ()
@@ -67,6 +72,8 @@ class Request:
         for name in ("lossless", "truth"):
             if not isinstance(getattr(self, name), bool):
                 raise RequestError(f"{name} must be true or false, got {getattr(self, name)!r}.")
+        if self.size != OutputSize() and self.kind != "upscale":
+            raise RequestError("an output's size belongs to upscaling; leave scale and height out.")
         self._check_others()
 
     def _check_others(self) -> None:
@@ -82,6 +89,16 @@ class Request:
             raise RequestError("two of the others are the same: leave one out.")
         if self.truth and self.kind != "compare":
             raise RequestError("truth belongs to a comparison; leave it out.")
+
+    @property
+    def size(self) -> OutputSize:
+        """Of the output; raises SettingsError for one that cannot be."""
+        return OutputSize(scale=self.scale, height=self.height)
+
+    @property
+    def size_word(self) -> str:
+        """``x4``, ``x2``, ``1080p``."""
+        return f"{self.height}p" if self.height else f"x{4 if self.scale is None else self.scale:g}"
 
     @property
     def materials(self) -> tuple[str, ...]:
@@ -106,6 +123,7 @@ class Request:
             last = "the end" if self.frames is None else str(self.start + self.frames - 1)
             words.append(f"frame {self.start}" if self.frames == 1 else f"frames {self.start} to {last}")
         words += [f"{name}={word(mine)}" for name, (mine, _) in self.settings.diff(Settings()).items()]
+        words += [self.size_word] if self.size != OutputSize() else []
         words += ["lossless"] if self.lossless else []
         words += [self.model] if self.model else []
         return ", ".join(words)

@@ -272,6 +272,8 @@ class Service:
             if not HUB_ID.fullmatch(request.model) or Path(request.model).exists():
                 raise ModelRefused(f"{request.model!r} is no hub id of the form owner/name.")
         self.check_precision(request.device, request.dtype)
+        if request.source is not None:
+            request.size.of(self.probe(request.source).size)
         for token in filter(None, (request.source, *request.materials)):
             options.limits.check_clip(self.probe(token), request.start, request.frames)
 

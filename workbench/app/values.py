@@ -41,6 +41,8 @@ class Probe(Value):
     audio: str | None = None
     """The first sound track in words; None without one."""
     notes: tuple[str, ...] = ()
+    made_with: str = ""
+    """JSON of the settings that it was made with, where it is a result of this workbench."""
     telling: int = 0
     """Index of the first frame that shows something: many clips begin black."""
     telling_at: float = 0.0

@@ -59,6 +59,8 @@ class Asked:
     """First, last and shown frame."""
     form: Form
     machine: list[Component]
+    size: Component
+    """How large an output is to be: a name in ``form.SIZES``."""
 
     @property
     def inputs(self) -> list[Component]:

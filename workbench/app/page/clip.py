@@ -31,20 +31,23 @@ class ClipPanel:
     card: gr.HTML
     said: gr.HTML
     """What went wrong."""
+    restore: gr.Button
+    """Takes over the settings of a clip that is a result; there only for such a clip."""
     span: list[Component]
     """First, last and shown frame; out of sight, and set by the card's range picker."""
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.clip, self.card, self.said, *self.span]
+        return [self.clip, self.card, self.said, self.restore, *self.span]
 
     def updates(self, clip: ClipShown | None, said: str = "", frames: tuple[int, int] | None = None) -> list[Any]:
         """What ``outputs`` show for a clip. ``frames``: the first and the last of its range; None takes all."""
         if clip is None:
-            return [None, boxes.EMPTY_CLIP, said, 0, None, 0]
+            return [None, boxes.EMPTY_CLIP, said, gr.update(visible=False), 0, None, 0]
         first, last = frames or (0, clip.probe.frames - 1)
         shown = first or clip.probe.telling
-        return [clip, boxes.clip_card(clip, first, last, shown), said, first, last, shown]
+        restore = gr.update(visible=bool(clip.probe.made_with))
+        return [clip, boxes.clip_card(clip, first, last, shown), said, restore, first, last, shown]
 
 
 def clip_of(service: Service, token: str) -> ClipShown:
@@ -63,6 +66,7 @@ def clip_panel(service: Service) -> ClipPanel:
     clip = gr.State(None)
     shown = gr.HTML(boxes.EMPTY_CLIP, elem_id="clip", apply_default_css=False)
     said = gr.HTML("", elem_id="clip-said", apply_default_css=False)
+    restore = gr.Button("Use the settings that this was made with", size="sm", visible=False, elem_id="restore")
     upload = gr.File(
         file_count="multiple", file_types=SUFFIXES, show_label=False, height=118, elem_id="clip-upload", buttons=[]
     )
@@ -72,12 +76,12 @@ def clip_panel(service: Service) -> ClipPanel:
     with gr.Accordion("Record with the webcam", open=False, elem_id="webcam", elem_classes="settings-group"):
         gr.HTML(boxes.webcam("#clip-upload", service.options.limits.seconds), apply_default_css=False)
     span = [_hidden(name) for name in ("first", "last", "shown")]
-    panel = ClipPanel(clip, shown, said, span)
+    panel = ClipPanel(clip, shown, said, restore, span)
 
     def take(files: Sequence[Upload]) -> Iterator[list[Any]]:
         if not files:
             return
-        yield [gr.skip(), boxes.LOOKING, "", *(gr.skip() for _ in span)]
+        yield [gr.skip(), boxes.LOOKING, "", gr.update(visible=False), *(gr.skip() for _ in span)]
         try:
             yield panel.updates(add(service, files))
         except WorkbenchError as error:

@@ -22,6 +22,7 @@ from workbench.pipeline.settings import Settings
 
 EMBEDDED = "embedded: small, runs anywhere"
 OWN = "Own"  # of settings that are no preset's
+SIZES: dict[str, dict[str, Any]] = {"x4": {}, "x2": {"scale": 2.0}, "1080p": {"height": 1080}, "4K": {"height": 2160}}
 MACHINE = ("model", "device", "dtype")
 
 
@@ -64,6 +65,12 @@ def preset_choice(presets: Sequence[Preset], *, name: str) -> gr.Radio:
     return gr.Radio(
         [*(preset.name for preset in presets), OWN], value="Balanced", label="Preset", info=words, elem_id=name
     )
+
+
+def size_choice() -> gr.Radio:
+    """How large the output is to be."""
+    about = "The model makes x4; a smaller picture is that one brought down"
+    return gr.Radio(list(SIZES), value="x4", label="Output size", info=about, elem_id="size")
 
 
 def follow_presets(choice: gr.Radio, presets: Sequence[Preset], form: Form) -> None:

@@ -23,6 +23,7 @@ from workbench.app.page.form import (
     machine_form,
     preset_choice,
     settings_form,
+    size_choice,
 )  # fmt: skip
 from workbench.app.page.tab import build_tab
 from workbench.app.page.tabs import TABS
@@ -50,8 +51,9 @@ def build(service: Service, effects: Mapping[str, str] | None = None) -> gr.Bloc
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=320, elem_id="side"):
                 panel = clip_panel(service)
-                form = _settings(measured, presets())
-                asked = Asked(service, tab, panel.clip, panel.span, form, machine_form(service))
+                form, size = _settings(measured, presets())
+                asked = Asked(service, tab, panel.clip, panel.span, form, machine_form(service), size)
+                panel.restore.click(partial(_made_with, form), panel.clip, form.inputs, **PRIVATE)
             with gr.Column(scale=3, min_width=320, elem_id="main"), gr.Tabs(selected="upscale", elem_id="tabs") as tabs:
                 views: dict[Kind, gr.HTML] = {}
                 for kind, about in KINDS.items():
@@ -62,14 +64,20 @@ def build(service: Service, effects: Mapping[str, str] | None = None) -> gr.Bloc
     return page
 
 
-def _settings(effects: Mapping[str, str], ready: Sequence[Preset]) -> Form:
-    """The presets, and every single setting behind them."""
+def _settings(effects: Mapping[str, str], ready: Sequence[Preset]) -> tuple[Form, gr.Radio]:
+    """The presets and the output's size, and every single setting behind them."""
     with gr.Column(elem_classes="settings-group", elem_id="settings"):
         choice = preset_choice(ready, name="preset")
+        size = size_choice()
         with gr.Accordion("Why? Every setting, and what it was measured to do", open=False, elem_id="why"):
             form = settings_form(effects, name="setting")
     follow_presets(choice, ready, form)
-    return form
+    return form, size
+
+
+def _made_with(form: Form, clip: ClipShown) -> list[Any]:
+    """The settings that an uploaded result was made with."""
+    return form.updates(Settings.from_json(clip.probe.made_with))
 
 
 def _arrivals(

@@ -10,6 +10,7 @@ import gradio as gr
 from workbench.app.kinds import KINDS, Kind
 from workbench.app.page.asked import Asked, Span
 from workbench.app.page.compare_tab import compare
+from workbench.app.page.form import SIZES
 from workbench.app.page.tab import Own
 
 PREVIEW = 8  # frames
@@ -27,15 +28,15 @@ def upscale(asked: Asked, effects: Mapping[str, str]) -> Own:
         render=False,
     )
 
-    def all_frames(span: Span, every_bit: Any) -> dict[str, Any]:
-        return {**span.frames(), "lossless": bool(every_bit)}
+    def all_frames(span: Span, every_bit: Any, size: str) -> dict[str, Any]:
+        return {**span.frames(), "lossless": bool(every_bit), **SIZES[size]}
 
-    def preview(span: Span, every_bit: Any) -> dict[str, Any]:
-        return {**span.frames(PREVIEW, start=span.shown), "lossless": bool(every_bit)}
+    def preview(span: Span, every_bit: Any, size: str) -> dict[str, Any]:
+        return {**span.frames(PREVIEW, start=span.shown), "lossless": bool(every_bit), **SIZES[size]}
 
     return Own(
         button="Upscale",
-        inputs=[lossless],
+        inputs=[lossless, asked.size],
         beside=[lossless],
         fields=all_frames,
         further={"preview": (f"Preview {PREVIEW} frames", preview)},

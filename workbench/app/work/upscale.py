@@ -15,18 +15,14 @@ from workbench.comparison.upscalers import Interpolation
 from workbench.pipeline.output import Output
 from workbench.pipeline.record import sidecar_of
 from workbench.pipeline.run import Run, upscale_to_file
-from workbench.pixels import SCALE, unit_to_image
+from workbench.pipeline.size import OutputSize
+from workbench.pixels import unit_to_image
 from workbench.types import Frame
 from workbench.video import Clip, ClipWriter, frames_in, is_picture, open_clip
 
 BICUBIC = Interpolation("bicubic")
-DOWNLOADS = {
-    "video": "x4",
-    "picture": "x4",
-    "sidecar": "x4",
-    "play": "x4_preview",
-    "bicubic": "bicubic",
-}  # after the clip's
+# After the clip's name; {} is the output's size.
+DOWNLOADS = {"video": "{}", "picture": "{}", "sidecar": "{}", "play": "{}_preview", "bicubic": "bicubic_{}"}
 
 
 def upscale_clip(task: Task) -> None:
@@ -37,11 +33,11 @@ def upscale_clip(task: Task) -> None:
     pipe = task.pipeline()
     task.begin(len(clip), "upscaling")
     made = Made(task, clip, names["bicubic"])
+    size = task.request.size
     run: Run | None = None
     try:
-        run = upscale_to_file(
-            pipe, clip, task.public / _result(names), task.request.settings, resume=True, on_output=made.add
-        )
+        result = task.public / _result(names)
+        run = upscale_to_file(pipe, clip, result, task.request.settings, size=size, resume=True, on_output=made.add)
     finally:  # also where a frame in the middle is damaged: all before it is there
         made.close()
         _publish(task, clip, names, made)
@@ -78,7 +74,7 @@ class Made:
 
     def add(self, out: Output) -> bool:
         """Called by the run once it has written the frame; False when the job is to end."""
-        plain = bicubic(out.input)
+        plain = bicubic(out.input, self.task.request.size)
         shown = self.task.show(out.image, plain, last=out.index + 1 == len(self.clip))
         self.seconds.append(out.seconds)
         self.task.advance(out.index + 1, **({"live": out.index} if shown else {}))
@@ -96,14 +92,14 @@ class Made:
         there = min(frames_in(self._path), index)
         writer = ClipWriter(self._path, self.clip, resume_at=there)
         for frame in self.clip[there:index]:
-            writer.write(bicubic(frame.image))
+            writer.write(bicubic(frame.image, self.task.request.size))
         return writer
 
 
-def bicubic(image: np.ndarray) -> np.ndarray:
-    """(h, w, 3) -> (4h, 4w, 3) uint8."""
+def bicubic(image: np.ndarray, size: OutputSize | None = None) -> np.ndarray:
+    """(h, w, 3) -> (4h, 4w, 3) uint8, or as large as ``size`` says."""
     (picture,) = BICUBIC.upscale([Frame(image, 0)])
-    return unit_to_image(picture)
+    return unit_to_image((size or OutputSize()).apply(picture))
 
 
 def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:
@@ -120,7 +116,8 @@ def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:
     about = _complete(task, sidecar, made.seconds)
     files = {label: name for label, name in names.items() if (task.public / name).exists()}
     said = {name: about[name] for name in ("frames", "finished", "seconds_per_frame", "stages", "notes")}
-    said |= {"width": SCALE * clip.width, "height": SCALE * clip.height, "flow": about["in_use"].get("flow")}
+    width, height = task.request.size.of(clip.size)
+    said |= {"width": width, "height": height, "flow": about["in_use"].get("flow")}
     if "play" in files:
         said |= {
             "fps": open_clip(task.public / files["play"]).fps,
@@ -128,7 +125,8 @@ def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:
         }
     said["audio"] = None if clip.audio is None else str(clip.audio)
     files["sidecar"] = sidecar.name
-    downloads = {name: task.download(DOWNLOADS[label], name) for label, name in reversed(files.items())}
+    large = task.request.size_word
+    downloads = {name: task.download(DOWNLOADS[label].format(large), name) for label, name in reversed(files.items())}
     task.say(done=about["frames"], seconds_left=0.0, message="", files=files, downloads=downloads, result=said)
 
 
