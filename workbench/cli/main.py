@@ -15,6 +15,7 @@ COMMANDS = {
     "compare": "compare settings and upscalers on one clip: metrics, curves, a report",
     "eval": "the field's protocol on a folder of HR clips: x1/4, upscale, metrics",
     "bench": "measure seconds per frame and stage on this machine",
+    "peers": "the embedded model beside the tools that people use now, on the shipped scenes",
     "ablate": "which part of the embedded model earns its cost, on the shipped samples",
     "train": "train a model of this architecture from photos and clips",
     "verify": "check a model's outputs against a folder of golden ones",
