@@ -80,7 +80,7 @@ def measure(
     degradations: Sequence[str] = DEGRADATIONS,
     against: Sequence[str | Upscaler] = ("bicubic", *PEERS),
     metrics: Sequence[str] = MEASURED,
-    on_clip: Callable[[str], object] = lambda words: None,
+    on_clip: Callable[[str], None] = lambda words: None,
 ) -> PeerTable:
     """Runs all upscalers in step over the same frames, for each degradation. ``model``: the fingerprint to note."""
     done = [
