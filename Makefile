@@ -6,7 +6,7 @@ ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
 endif
 
-.PHONY: demo app test check browser clean
+.PHONY: demo app test check browser docs coverage clean
 
 demo: $(VENV)/.installed
 	$(BIN)/workbench upscale samples/forest-320x180.mp4 --frames 0:24 -o outputs/forest_x4.mp4 --overwrite
@@ -25,6 +25,14 @@ check: $(VENV)/.installed-test
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
+# The site lies in build/site; `make docs QUICK=--quick` leaves the notebooks without outputs.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python docs/site/build.py $(QUICK)
+
+coverage: export OMP_NUM_THREADS = 1
+coverage: $(VENV)/.installed-test browser
+	$(BIN)/python -m pytest -n auto --dist loadgroup --cov --cov-report=term --cov-report=html:build/coverage
+
 # The pages are tested in a real Chromium: the system's, or the one Playwright fetches for this user.
 browser: $(VENV)/.installed-test
 	@$(BIN)/python tests/browser.py
@@ -37,6 +45,11 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.installed-test: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch $@
+
+$(VENV)/.installed-docs: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
 	@touch $@
 
 clean:
