@@ -17,7 +17,8 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
-WIDTH, ROW, BOX, HIGH = 900, 84, 118, 40
+WIDTH, ROW, BOX, HIGH = 900, 84, 132, 40
+SHIFT = 110  # a room alone on its floor stands aside, so that arrows pass it
 WORDS = {
     "cli": "the command line",
     "app": "the web app",
@@ -68,23 +69,25 @@ def imports(rooms: list[str]) -> set[tuple[str, str]]:
 def draw() -> str:
     rows = floors()
     places = {
-        room: (WIDTH * (k + 1) / (len(row) + 1), 30 + ROW * floor)
+        room: (WIDTH * (k + 1) / (len(row) + 1) + (SHIFT if floor % 2 else -SHIFT) * (len(row) == 1), 30 + ROW * floor)
         for floor, row in enumerate(rows)
         for k, room in enumerate(row)
     }
-    parts = [arrow(places[a], places[b]) for a, b in sorted(imports(list(places)))]
+    between = [(places[a], places[b]) for a, b in sorted(imports(list(places)))]
+    parts = [arrow(start, end) for start, end in between if start[1] < end[1]]
     parts += [box(room, *place) for room, place in places.items()]
     style = (
         "text{font:13px system-ui,sans-serif;text-anchor:middle;fill:#16302b}.about{font-size:10.5px;fill:#47615b}"
         "rect{fill:#eef5f2;stroke:#2f6f5e;rx:7}path{fill:none;stroke:#7a9a91;stroke-width:1.3}"
     )
     head = '<marker id="a" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    head += '<path d="M0 0L8 4L0 8z" style="fill:#7a9a91;stroke:none"/></marker>'
     height = 60 + ROW * (len(rows) - 1)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="The rooms of the package; arrows go from a room to those it imports, always down">'
         f'<style>{style}</style><rect width="{WIDTH}" height="{height}" style="fill:#fff;stroke:none"/>'
-        f'<defs>{head}<path d="M0 0L8 4L0 8z" style="fill:#7a9a91;stroke:none"/></marker></defs>{"".join(parts)}</svg>\n'
+        f"<defs>{head}</defs>{''.join(parts)}</svg>\n"
     )
 
 
@@ -100,7 +103,8 @@ def arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
     (x, y), (u, v) = start, end
     y, v = y + HIGH / 2, v - HIGH / 2
     bend = max(20.0, (v - y) / 2)
-    return f'<path d="M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {u:.0f} {v - bend:.0f} {u:.0f} {v:.0f}" marker-end="url(#a)"/>'
+    curve = f"M{x:.0f} {y:.0f}C{x:.0f} {y + bend:.0f} {u:.0f} {v - bend:.0f} {u:.0f} {v:.0f}"
+    return f'<path d="{curve}" marker-end="url(#a)"/>'
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ ROOMS = {
         "pipeline.run", "pipeline.motion", "pipeline.memory", "pipeline.load",
     ],
     "Models and flow": [
-        "models.models", "models.load", "models.save", "models.autoencoder", "flow.table", "flow.estimators", "flow.warp",
+        "models.models", "models.load", "models.save", "models.autoencoder", "flow.table", "flow.estimators",
+        "flow.warp",
     ],
     "Traces": ["trace.trace", "trace.taps", "trace.edits", "trace.hooks"],
     "Metrics and comparison": [

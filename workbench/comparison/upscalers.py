@@ -66,7 +66,7 @@ class Interpolation:
 
 
 class PipelineUpscaler:
-    """The pipeline under one set of settings, for frames of ``size`` (h, w); None: of no great size.
+    """The pipeline under one set of settings, for frames of ``size`` (h, w); None for any size.
 
     Raises FlowError at once when their flow cannot be had.
     """

@@ -17,7 +17,7 @@ def blurred(frames: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def noisy(frames: np.ndarray, sigma: float, random: np.random.Generator, *, grain: float = 0) -> np.ndarray:
-    """Independent Gaussian noise of ``sigma``, of 255, in each frame and channel.
+    """Independent Gaussian noise of ``sigma`` 8-bit levels in each frame and channel.
 
     ``grain``: the share of brightness in it, 0..1: 1 is the same noise in all three channels.
     """

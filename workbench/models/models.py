@@ -26,26 +26,23 @@ SLICED = "attention_is_sliced"  # attribute of a network, copied with it
 
 @dataclass(frozen=True)
 class Properties:
-    """Model-level facts, kept in the folder's ``workbench.json``; the defaults are the published model's.
-
-    warp             how a frame is warped: ``published``, ``exact`` or ``cubic`` (see ``flow.warp``).
-    fit              tolerance within which the warped frame must agree with the LR frame, of 2 (``stream.fit``): what
-                     does not is taken back before ARTG and TPM read it. 0: they read the warped frame as it is.
-    blend            share of the warped frame in the picture where it agrees with it within ``fit``, while ARTG is on
-                     (``stream.blend``), 0..1; 0 is off.
-    back_projection  strength of one step ``o + s * up(lr - down(o))`` after decoding, 0..1; 0 is off.
-    flow             estimator that ``flow="auto"`` means.
-    flow_size        grid that ``flow_size="auto"`` means: ``output`` or ``input``.
-    channels_last    run the convolutions in channels-last layout (faster for narrow networks on CPUs).
-    """
+    """Facts about a model, kept in its folder's ``workbench.json``; the defaults are the published model's."""
 
     warp: str = "published"
+    """how a frame is warped: ``published``, ``exact`` or ``cubic`` (see ``flow.warp``)"""
     fit: float = 0.0
+    """how far the warped frame may differ from the LR frame, on the range [-1, 1] (width 2): ARTG and TPM read it
+    without what differs more (``stream.fit``); 0 leaves it as it is"""
     blend: float = 0.0
+    """share, 0..1, of the warped frame in the picture where the two agree within ``fit`` and ARTG is on; 0 is off"""
     back_projection: float = 0.0
+    """strength, 0..1, of one step ``o + s * up(lr - down(o))`` after decoding; 0 is off"""
     flow: str = "raft-large"
+    """estimator that ``flow="auto"`` means"""
     flow_size: str = "output"
+    """grid that ``flow_size="auto"`` means: ``output`` or ``input``"""
     channels_last: bool = False
+    """convolutions in channels-last layout: faster for narrow networks on CPUs"""
 
     def __post_init__(self) -> None:
         if self.warp not in CONVENTIONS:

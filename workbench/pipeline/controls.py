@@ -12,17 +12,16 @@ ACRONYMS = frozenset({"artg", "tpm", "vae"})
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """How one setting is asked for.
-
-    ``kind``: a bool is a switch, an int a whole number, a float a scale from ``low`` to ``high``, a str a choice among
-    ``choices``. ``group``: controls of one group stand together; ``help``: one line.
-    """
+    """How one setting is asked for."""
 
     name: str
     label: str
     group: str
+    """controls of one group stand together"""
     help: str
+    """one line"""
     kind: Literal["switch", "whole", "scale", "choice"]
+    """a whole number or a scale from ``low`` to ``high``, a choice among ``choices``"""
     default: Any
     low: float | None = None
     high: float | None = None

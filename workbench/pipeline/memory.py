@@ -40,19 +40,20 @@ M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes that a run needs beyond what the process holds before the model is loaded.
-
-    ``stages``: the highest point while each stage runs, with everything that is alive then. ``state``: of that,
-    what passes from frame to frame. ``correlation``: of that, RAFT's correlation volume (0 without RAFT).
-    """
+    """Bytes that a run needs beyond what the process holds before the model is loaded."""
 
     size: tuple[int, int]
+    """(h, w) of the frames"""
     device: str
     weights: int
     stages: dict[str, int]
+    """the highest point while each stage runs, with everything that is alive then"""
     state: int
+    """of that, what passes from frame to frame"""
     flow: str
+    """the estimator"""
     correlation: int = 0
+    """of that, the estimator's correlation volume; 0 where it makes none"""
 
     @property
     def largest(self) -> str:

@@ -44,13 +44,15 @@ UNUSED = Motion(still, "unused", "output")
 
 @dataclass(frozen=True)
 class FlowChoice:
-    """What settings lead to, before anything is loaded. ``asked``: by name. ``note``: why it is not what the model
-    would take, where that is so."""
+    """What settings lead to, before anything is loaded."""
 
     estimator: str
     grid: str
+    """``output`` or ``input``"""
     asked: bool
+    """whether the settings name the estimator"""
     note: str | None = None
+    """why it is not what the model would take, where that is so"""
 
 
 def choose_flow(settings: Settings, properties: Properties, size: tuple[int, int] | None = None) -> FlowChoice:

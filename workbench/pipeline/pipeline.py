@@ -163,7 +163,7 @@ class Pipeline:
         return to_picture(raw[0], _output(size))
 
     def motion(self, settings: Settings | None = None, size: tuple[int, int] | None = None) -> Motion:
-        """The flow these settings lead to for frames of ``size`` (h, w), loaded once; None: of no great size.
+        """The flow these settings lead to for frames of ``size`` (h, w), loaded once; None for any size.
 
         Raises FlowError when an explicit choice cannot be had.
         """

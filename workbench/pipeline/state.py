@@ -21,19 +21,20 @@ FORMAT = "stream-diffvsr-state/1"
 
 @dataclass(frozen=True)
 class State:
-    """The stream after ``index`` frames.
-
-    ``previous_output``: (1, 3, H, W), the raw decoder output of the last frame, unclamped, padded.
-    ``previous_lr``: (1, 3, h, w), the last low-resolution frame in [-1, 1], padded to multiples of 4.
-    ``size``: (h, w) of the frames before padding. ``settings``: those of the last frame. ``model``: its source.
-    """
+    """The stream after some frames."""
 
     index: int
+    """how many frames there were"""
     previous_output: Tensor
+    """(1, 3, H, W), the raw decoder output of the last frame, unclamped, padded"""
     previous_lr: Tensor
+    """(1, 3, h, w), the last low-resolution frame in [-1, 1], padded to multiples of 4"""
     size: tuple[int, int]
+    """(h, w) of the frames before padding"""
     settings: Settings
+    """of the last frame"""
     model: str = ""
+    """what it was loaded from"""
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes one safetensors file; a crash while writing leaves the file that was there before."""

@@ -232,8 +232,8 @@ def fit(warped: Tensor, lr: Tensor, tolerance: float) -> Tensor:
 def agreement(misfit: Tensor, tolerance: float) -> Tensor:
     """(B, 1, h, w), absolute -> 0..1, like a Gaussian.
 
-    Its width is ``tolerance``, of 2, plus the frame's median misfit, which is its noise; at most MOST times the
-    tolerance, so that a cut is not taken for noise.
+    Its width is ``tolerance``, on the range [-1, 1] (width 2), plus the frame's median misfit, which is its noise. It
+    is at most MOST times the tolerance, so that a cut is not taken for noise.
     """
     noise = misfit.flatten(1).median(1).values.view(-1, 1, 1, 1)
     width = (tolerance + noise).clamp(max=MOST * tolerance)

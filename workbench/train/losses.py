@@ -9,7 +9,7 @@ from workbench.flow.warp import warp
 from workbench.pixels import downscale
 from workbench.train.recipe import Losses
 
-SEEN = 0.08  # a pixel of the truth counts as seen before where its warped past differs less than this, of 2
+SEEN = 0.08  # a pixel of the truth counts as seen before where its warped past differs less than this on [-1, 1]
 
 
 def single(picture: Tensor, decoded: Tensor, truth: Tensor, weights: Losses) -> Tensor:
