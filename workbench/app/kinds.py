@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from workbench.app.work.task import Task
+from typing import Any, Literal
 
 Kind = Literal["upscale", "compare", "inside", "devices"]
 
@@ -32,8 +28,8 @@ class JobKind:
     figures: bool = False
     """Whether its time beside the model's grows with the number of figures, not with output pixels."""
 
-    def function(self) -> Callable[[Task], None]:
-        """The work; imports torch."""
+    def function(self) -> Callable[[Any], None]:
+        """The work, which takes its ``Task``; imports torch."""
         module, name = self.work.split(":")
         return getattr(import_module(f"workbench.app.work.{module}"), name)
 
