@@ -80,3 +80,12 @@ class Device(Value):
     label: str
     dtypes: tuple[str, ...]
     """The precisions that it can do, ``auto`` first."""
+
+
+@dataclass(frozen=True)
+class ClipShown:
+    """The clip that is chosen on a page."""
+
+    token: str
+    name: str
+    probe: Probe

@@ -14,18 +14,9 @@ from workbench.app.kinds import KINDS, Kind
 from workbench.app.page.form import MACHINE, Form, settings_from
 from workbench.app.request import Request
 from workbench.app.service import Service
-from workbench.app.values import Probe
+from workbench.app.values import ClipShown
 
 Size = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class ClipShown:
-    """The chosen clip."""
-
-    token: str
-    name: str
-    probe: Probe
 
 
 @dataclass(frozen=True)

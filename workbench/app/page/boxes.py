@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 from workbench.app.names import sentence
-from workbench.app.values import Plan, Probe
-
-if TYPE_CHECKING:
-    from workbench.app.page.asked import ClipShown
+from workbench.app.values import ClipShown, Plan, Probe
 
 
 def _no_clip(title: str, words: str) -> str:

@@ -11,12 +11,12 @@ import gradio as gr
 from gradio.components import Component
 
 from workbench.app.page import boxes
-from workbench.app.page.asked import ClipShown
 from workbench.app.page.events import PRIVATE
 from workbench.app.page.fields import Upload, uploads, whole
 from workbench.app.page.samples import samples
 from workbench.app.service import Service
 from workbench.app.store import IMAGES, VIDEOS
+from workbench.app.values import ClipShown
 from workbench.errors import WorkbenchError
 
 SUFFIXES = sorted(VIDEOS | IMAGES)

@@ -12,7 +12,7 @@ from workbench.ablation.presets import Preset, presets
 from workbench.app.errors import NotFound, RequestError
 from workbench.app.kinds import KINDS, Kind
 from workbench.app.page import boxes
-from workbench.app.page.asked import Asked, ClipShown
+from workbench.app.page.asked import Asked
 from workbench.app.page.clip import ClipPanel, clip_of, clip_panel
 from workbench.app.page.events import PRIVATE
 from workbench.app.page.form import (
@@ -29,6 +29,7 @@ from workbench.app.page.tab import build_tab
 from workbench.app.page.tabs import TABS
 from workbench.app.request import Request
 from workbench.app.service import Service
+from workbench.app.values import ClipShown
 from workbench.errors import WorkbenchError
 from workbench.pipeline.settings import Settings
 
