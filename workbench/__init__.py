@@ -22,6 +22,7 @@ _HOMES = {
     "ClipWriter": "workbench.video",
     "Frame": "workbench.types",
     "Output": "workbench.pipeline.output",
+    "OutputSize": "workbench.pipeline.size",
     "Pipeline": "workbench.pipeline.pipeline",
     "Settings": "workbench.pipeline.settings",
     "State": "workbench.pipeline.state",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from workbench.pipeline.output import Output
     from workbench.pipeline.pipeline import Pipeline
     from workbench.pipeline.settings import Settings
+    from workbench.pipeline.size import OutputSize
     from workbench.pipeline.state import State
     from workbench.trace import Trace
     from workbench.types import Frame
@@ -59,6 +61,7 @@ __all__ = [
     "ClipWriter",
     "Frame",
     "Output",
+    "OutputSize",
     "Pipeline",
     "Settings",
     "State",

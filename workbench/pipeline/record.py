@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import OutputError
+from workbench.files import replacing
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.video import Clip
 from workbench.video.files import companion, placed
 from workbench.video.images import frame_files
 
+_DIGITS = 16  # of a digest: enough to tell clips apart, short enough to be shown
 _SAMPLE = 1 << 20  # bytes of a file's head, and of its tail, that are looked at
 
 
@@ -93,7 +95,7 @@ def begun_from(pipe: Pipeline, clip: Clip, settings: Settings, size: tuple[int, 
         "model": {
             "source": pipe.models.source,
             "revision": pipe.models.revision,
-            "weights": pipe.models.fingerprint(),
+            "weights": pipe.models.fingerprint()[:_DIGITS],
             "dtype": str(pipe.models.unet.dtype),
         },
     }
@@ -109,7 +111,12 @@ def describe_source(clip: Clip, output: Path) -> dict[str, Any]:
         in_memory = (
             b"".join(clip[place].image.tobytes() for place in (0, -1)) if clip.info.length and len(clip) else b""
         )
-        return {"path": None, "name": clip.info.name, "sha256": hashlib.sha256(in_memory).hexdigest(), **about}
+        return {
+            "path": None,
+            "name": clip.info.name,
+            "sha256": hashlib.sha256(in_memory).hexdigest()[:_DIGITS],
+            **about,
+        }
     files = frame_files(clip.path)[0] if clip.path.is_dir() else [clip.path]
     facts = [file.stat() for file in files]
     digest = hashlib.sha256()
@@ -121,17 +128,15 @@ def describe_source(clip: Clip, output: Path) -> dict[str, Any]:
         "path": _seen_from(output, clip.path),
         "bytes": sum(fact.st_size for fact in facts),
         "modified": datetime.fromtimestamp(max(fact.st_mtime_ns for fact in facts) / 1e9, timezone.utc).isoformat(),
-        "sha256": digest.hexdigest(),
+        "sha256": digest.hexdigest()[:_DIGITS],
         **about,
     }
 
 
 def write_record(output: Path, about: Mapping[str, Any]) -> None:
     """Whole or not at all."""
-    sidecar = sidecar_of(output)
-    unfinished = sidecar.with_name(f".{about['run']}.record")
-    unfinished.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(sidecar)
+    with replacing(sidecar_of(output)) as unfinished:
+        unfinished.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def _head_and_tail(file: Path) -> bytes:
