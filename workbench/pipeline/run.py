@@ -55,8 +55,9 @@ def upscale_to_file(
     on from there, also after a kill (which costs the frames since the last saved state, at most a few seconds' worth).
     A finished output is then left as it is. A frame that cannot be used or written raises, after the same clean end.
 
-    ``size``: of the output; without it, x4. Raises OutputError before any work where the output is another run's at
-    this moment, where it was begun from something else, and where a file would be harmed that no run of it made.
+    ``size``: of the output, and of what ``on_output`` is given; without it, x4. Raises OutputError before any work
+    where the output is another run's at this moment, where it was begun from something else, and where a file would be
+    harmed that no run of it made.
     """
     output, settings, size = Path(output).expanduser(), settings or Settings(), size or OutputSize()
     begun = begun_from(pipe, clip, settings, size.of(clip.size), output)
@@ -150,13 +151,14 @@ class _Work:
         """Makes and writes the frames from ``done`` on; whether ``on_output`` asked for an end."""
         saved = time.monotonic()
         for out in self.pipe.stream(self.clip[done:], self.settings, state=self.state):
-            writer.write(replace(out, frame=self.size.apply(out.frame)))
+            written = replace(out, frame=self.size.apply(out.frame))
+            writer.write(written)
             self.state, self.in_use = out.state, out.metadata
             self.seconds.append(sum(out.seconds.values()))
             if time.monotonic() - saved > SAVE_STATE_EVERY:
                 saved = time.monotonic()
                 out.state.save(self.state_file)
-            if on_output is not None and on_output(out) is False:
+            if on_output is not None and on_output(written) is False:
                 return True
         return False
 
