@@ -51,7 +51,7 @@ def main() -> None:
             machine(light)
             dark = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, reduced_motion="reduce")
             result_again(dark, f"{job}&__theme=dark", "dark")
-            phone = browser.new_page(viewport={"width": 390, "height": 844}, reduced_motion="reduce")
+            phone = browser.new_page(viewport={"width": 360, "height": 740}, reduced_motion="reduce")
             result_again(phone, job, "phone")
         finally:
             browser.close()
@@ -104,7 +104,7 @@ def inside(page: Page) -> None:
 
 def machine(page: Page) -> None:
     page.get_by_role("tab", name="This machine").click()
-    page.locator("#measure").click()
+    page.locator("#devices").click()
     finished(page, "devices")
     save(page, "machine", whole=True)
 

@@ -38,6 +38,7 @@ MASTHEAD = (
     f'<div class="masthead"><h1>{TITLE}</h1>'
     "<p>Upscale video four times, frame by frame, using only the past. Compare it. Look inside.</p></div>"
 )
+JOB_OF_ADDRESS = "() => new URL(location.href).searchParams.get('job') ?? ''"
 GONE = "That link leads to no job here: jobs are deleted some time after they end. Start a new one."
 
 
@@ -148,8 +149,8 @@ def _arrivals(
     device = asked.machine[MACHINE.index("device")]
     page.load(arrive, None, outputs, **PRIVATE).then(found, device, device, **PRIVATE)
     page.load(arrive_clip, None, panel.outputs, **PRIVATE)
-    again.click(go, address, outputs, js="jobOfAddress", **PRIVATE)
-    again.click(clip_again, address, panel.outputs, js="jobOfAddress", **PRIVATE)
+    again.click(go, address, outputs, js=JOB_OF_ADDRESS, **PRIVATE)
+    again.click(clip_again, address, panel.outputs, js=JOB_OF_ADDRESS, **PRIVATE)
 
 
 def _range(asks: Request, clip: ClipShown) -> tuple[int, int]:
