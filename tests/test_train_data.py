@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.training import RECIPE, write_photos
 from workbench.errors import TrainingError
 from workbench.flow.warp import warp
-from workbench.train.data import Pool, draw, to_lr
+from workbench.train.data import draw, to_lr
+from workbench.train.pool import Pool
 from workbench.train.recipe import Material, Stage
 
 STAGE = Stage(name="clips", iterations=1, batch=2, patch=16, frames=3)
@@ -119,5 +120,5 @@ def test_the_cache_is_used_again(pool: Pool, tmp_path: Path) -> None:
 def test_folders_without_material_and_too_small_material_are_errors(tmp_path: Path, pool: Pool) -> None:
     with pytest.raises(TrainingError, match="no photos"):
         Pool([tmp_path], tmp_path / "cache")
-    with pytest.raises(TrainingError, match="smaller than a training crop"):
+    with pytest.raises(TrainingError, match="half as large as"):
         draw(pool, RECIPE.data, replace(STAGE, patch=400), 0, 0)

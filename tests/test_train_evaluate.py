@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,10 @@ import torch
 from tests.tiny import tiny_models
 from tests.training import write_photos
 from workbench.models.models import Models
-from workbench.train.bars import Measured, Row, contents, make_noisy, modules, run_with_own_features
+from workbench.train.bars import REAL, Measured, Row, contents, modules, real_input, run_with_own_features
 from workbench.train.crops import busiest, side_by_side
-from workbench.train.data import Pool
-from workbench.train.evaluate import BORDER, Clip, bicubic, measure, pan, to_range
+from workbench.train.evaluate import BORDER, DAMAGES, Clip, bicubic, damaged, measure, pan, to_range
+from workbench.train.pool import Pool
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +46,13 @@ def test_back_projection_improves_the_baseline(clip: Clip) -> None:
     assert measure(bicubic(clip, 2), clip)["psnr"] > measure(bicubic(clip), clip)["psnr"]
 
 
-def test_noise_changes_the_input_alone(clip: Clip) -> None:
-    noisy = make_noisy(clip, 4)
-    assert torch.equal(noisy.hr, clip.hr)
-    assert (noisy.lr - clip.lr).std() * 127.5 == pytest.approx(4, rel=0.1)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_in_the_input_alone(clip: Clip, damage: str) -> None:
+    small = replace(clip, lr=clip.lr.repeat(1, 1, 4, 4))  # some codecs take no frames as small as these
+    hurt = damaged(small, damage)
+    assert hurt.lr.shape == small.lr.shape
+    assert torch.equal(hurt.hr, clip.hr)
+    assert torch.equal(hurt.lr, small.lr) == (damage == "clean")
 
 
 def test_the_control_replaces_the_memory_of_the_temporal_modules(clip: Clip, models: Models) -> None:
@@ -57,6 +61,14 @@ def test_the_control_replaces_the_memory_of_the_temporal_modules(clip: Clip, mod
     names = [row.what for row in modules(normal, [clip])]
     assert sum("control" in name for name in names) == 2
     assert measure(own, clip)["psnr"] != normal(clip)["psnr"]
+
+
+def test_real_input_is_measured_for_every_damage_and_on_average(clip: Clip, models: Models) -> None:
+    rows = list(real_input(Measured(models), {damage: [replace(clip, name=damage)] for damage in REAL}))
+    assert [row.where for row in rows if row.where.startswith("average")] == [
+        f"average, {damage}" for damage in REAL for _ in range(2)
+    ]
+    assert all(row.value == other.value for row, other in zip(rows[::4], rows[2::4], strict=True))
 
 
 def test_a_row_knows_whether_its_bar_was_reached() -> None:

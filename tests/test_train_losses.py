@@ -8,7 +8,8 @@ import torch
 from tests.training import ARCHITECTURE, write_photos
 from workbench.train import losses
 from workbench.train.build import build
-from workbench.train.data import Batch, Pool, draw
+from workbench.train.data import Batch, draw
+from workbench.train.pool import Pool
 from workbench.train.recipe import Losses, Material, Stage
 from workbench.train.rollout import Choices, objective
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from workbench.train.recipe import Architecture, Material, Recipe, Stage
+from workbench.train.recipe import Architecture, Material, Recipe, SceneMaterial, Stage
 
 ARCHITECTURE = Architecture(
     unet={
@@ -48,10 +48,11 @@ ARCHITECTURE = Architecture(
 RECIPE = Recipe(
     model=ARCHITECTURE,
     stages=(
-        Stage(name="single frame", iterations=3, batch=2, patch=16),
+        Stage(name="single frame", iterations=3, batch=2, patch=16, scenes=0.5),
         Stage(name="rollouts", iterations=3, batch=1, patch=16, frames=2, steps=2),
     ),
     data=Material(),
+    scenes=SceneMaterial(scenes=2, frames=2, side=32),
     warmup=2,
     checkpoint_every=1,
     evaluate_every=3,
@@ -67,6 +68,7 @@ def write_recipe(file: Path) -> Path:
     parts = ("unet", "vae", "controlnet", "scheduler", "prompt", "properties")
     text = lines({name: getattr(RECIPE, name) for name in ("warmup", "checkpoint_every", "evaluate_every")})
     text += "".join(f"[model.{part}]\n{lines(getattr(ARCHITECTURE, part))}" for part in parts)
+    text += f"[scenes]\n{lines(asdict(RECIPE.scenes))}"
     text += "".join(f"[[stages]]\n{lines(asdict(stage))}" for stage in RECIPE.stages)
     file.write_text(text, encoding="utf-8")
     return file

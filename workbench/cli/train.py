@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stop-after", type=int, default=None, metavar="N", help="checkpoint and stop after iteration N of the recipe"
     )
+    parser.add_argument("--minutes", type=float, default=None, help="checkpoint and stop after so much time")
+    parser.add_argument("--scenes", type=Path, default=None, help="folder of prepared scenes (default: OUT/scenes)")
+    parser.add_argument("--workers", type=int, default=1, help="threads that prepare the scenes before training")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
         precision=args.precision,
         share=args.share,
         stop_after=args.stop_after,
+        minutes=args.minutes,
+        scenes=args.scenes,
+        workers=args.workers,
     )
     print(f"{model}: a model folder; use it with --model {model}")
     return 0

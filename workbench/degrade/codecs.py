@@ -49,7 +49,7 @@ class Codec:
 CODECS: dict[str, Codec] = {
     "h264": Codec("libx264", "h264", "crf", 12, 38, fast={"preset": "veryfast"}),
     "h265": Codec("libx265", "hevc", "crf", 12, 38, {"x265-params": "log-level=none:pools=none:frame-threads=1"},
-                  {"preset": "ultrafast"}, smallest=32),
+                  {"preset": "ultrafast"}, smallest=64),
     "vp9": Codec("libvpx-vp9", "vp9", "crf", 10, 55, {"b": "0"}, {"deadline": "realtime", "cpu-used": "7"},
                  b_frames=False),
     "av1": Codec("libsvtav1", "libdav1d", "crf", 15, 55, {"svtav1-params": "lp=1"}, {"preset": "12"},

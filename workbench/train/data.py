@@ -1,4 +1,4 @@
-"""Training clips: a pool of photographs and clips, and batches drawn from it.
+"""Training batches: patches of photographs and clips, and windows of scenes.
 
 Shapes: B batch, T frames, (h, w) LR, (H, W) = (4h, 4w). Pictures are in [-1, 1].
 
@@ -8,15 +8,8 @@ uncut one would have seen.
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 
-import av
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -27,19 +20,14 @@ from workbench.flow.estimators import dis
 from workbench.pixels import (
     SCALE,
     downscale,
-    image_to_unit,
     rounded,
     signed_to_unit,
     unit_to_signed,
     upscale_flow,
 )
+from workbench.train.pool import Pool
 from workbench.train.recipe import Material, Stage
-
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
-CLIPS = (".mkv", ".mp4", ".mov", ".avi", ".webm", ".mpg", ".gif")
-LONGEST = 1600  # pixels of a photo's longer side after reduction
-ZOOM = 0.01  # largest relative change of scale per frame
-TURN = 0.01  # largest rotation per frame, radians
+from workbench.train.scenes import Scene, Scenes, cut_clip, moving_photo, one_colour
 
 
 @dataclass(frozen=True)
@@ -59,69 +47,37 @@ class Batch:
         return Batch(self.hr.to(device), self.lr.to(device), self.flow.to(device), self.motion.to(device))
 
 
-class Pool:
-    """All material, decoded once into ``cache`` and read from there: photos (H, W, 3), clips (T, H, W, 3), uint8."""
-
-    def __init__(self, folders: Sequence[Path], cache: Path) -> None:
-        files = sorted(f for folder in folders for f in Path(folder).rglob("*") if f.is_file())
-        self.photos: list[np.ndarray] = []
-        self.clips: list[np.ndarray] = []
-        cache.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            if file.suffix.lower() in PICTURES:
-                self.photos.extend(_cached(file, cache, _photo))
-            elif file.suffix.lower() in CLIPS:
-                self.clips.extend(_cached(file, cache, _clip))
-        if not self.photos and not self.clips:
-            raise TrainingError(
-                f"no photos ({', '.join(PICTURES)}) or clips ({', '.join(CLIPS)}) in {', '.join(map(str, folders))}."
-            )
-
-    def __repr__(self) -> str:
-        return f"Pool({len(self.photos)} photos, {len(self.clips)} clips)"
+def draw(
+    pool: Pool, material: Material, stage: Stage, seed: int, iteration: int, scenes: Scenes | None = None
+) -> Batch:
+    """The batch of one iteration; ``scenes`` are needed where the stage has a share of them."""
+    count = round(stage.scenes * stage.batch)
+    if not count:
+        return draw_patches(pool, material, stage, seed, iteration)
+    if scenes is None:
+        raise TrainingError(f"stage {stage.name!r} has a share of scenes: give it some.")
+    damaged = draw_windows(scenes, replace(stage, batch=count), seed, iteration)
+    if count == stage.batch:
+        return damaged
+    others = draw_patches(pool, material, replace(stage, batch=stage.batch - count), seed, iteration)
+    parts = ((getattr(damaged, f.name), getattr(others, f.name)) for f in fields(Batch))
+    return Batch(*(torch.cat(part) for part in parts))
 
 
-def _cached(file: Path, cache: Path, decode: Callable[[Path], Iterator[np.ndarray]]) -> list[np.ndarray]:
-    """A file's pictures, decoded at its first use; a folder of them appears only when it is whole."""
-    about = file.stat()
-    key = hashlib.sha256(f"{file.resolve()} {about.st_size} {about.st_mtime_ns}".encode()).hexdigest()[:16]
-    if not (cache / key).exists():
-        unfinished = cache / f"{key}.{os.getpid()}.tmp"
-        unfinished.mkdir()
-        for k, picture in enumerate(decode(file)):
-            np.save(unfinished / f"{k}.npy", picture)
-        try:
-            unfinished.rename(cache / key)
-        except OSError:  # another process of the run was first, with the same pictures
-            shutil.rmtree(unfinished)
-    return [np.load(path, mmap_mode="r") for path in sorted((cache / key).iterdir())]
+def draw_windows(scenes: Scenes, stage: Stage, seed: int, iteration: int) -> Batch:
+    """Windows of scenes."""
+    random = np.random.default_rng([seed, iteration, 1])
+    parts = [_turned(_window(scenes, stage, random), random) for _ in range(stage.batch)]
+    return Batch(
+        torch.stack([unit_to_signed(part.hr.float() / 255) for part in parts]),
+        torch.stack([unit_to_signed(part.lr.float() / 255) for part in parts]),
+        _enlarged(torch.stack([part.flow for part in parts])),
+        _enlarged(torch.stack([part.motion for part in parts])),
+    )
 
 
-def _photo(file: Path) -> Iterator[np.ndarray]:
-    """Reduced at least 2x where the photo is large enough (its pixels then are sharp), and a half-size copy."""
-    from PIL import Image
-
-    with Image.open(file) as image:
-        rgb = np.asarray(image.convert("RGB"))
-    yield from _reduced(rgb[None], max(2.0, max(rgb.shape[:2]) / LONGEST) if min(rgb.shape[:2]) >= 400 else 1.0)
-
-
-def _clip(file: Path) -> Iterator[np.ndarray]:
-    with av.open(str(file)) as container:
-        frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
-    yield from _reduced(frames, 1.0)
-
-
-def _reduced(frames: np.ndarray, factor: float) -> Iterator[np.ndarray]:
-    for share in (factor, 2 * factor):
-        size = (round(frames.shape[2] / share), round(frames.shape[1] / share))
-        small = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) if share > 1 else f for f in frames])
-        if min(size) >= 160:
-            yield small[0] if len(small) == 1 else small
-
-
-def draw(pool: Pool, material: Material, stage: Stage, seed: int, iteration: int) -> Batch:
-    """The batch of one iteration."""
+def draw_patches(pool: Pool, material: Material, stage: Stage, seed: int, iteration: int) -> Batch:
+    """Patches of photos and clips as they are, but for noise."""
     random = np.random.default_rng([seed, iteration])
     noisy = torch.Generator().manual_seed(int(random.integers(2**62)))
     clips = [_draw_clip(pool, material, stage, random) for _ in range(stage.batch)]
@@ -161,11 +117,11 @@ def _draw_clip(
     """(T, 3, H, W) and, where it is known, the flow (T - 1, 2, H, W)."""
     side = stage.patch * SCALE
     if random.random() < material.flat:
-        return _one_colour(stage.frames, side, random)
+        return one_colour(stage.frames, side, random)
     if not pool.clips or (pool.photos and random.random() < material.photos):
-        frames, flow = _moving_photo(pool, material, stage.frames, side, random)
+        frames, flow = moving_photo(pool, material, stage.frames, side, random)
     else:
-        frames, flow = _cut_clip(pool, stage.frames, side, random), None
+        frames, flow = cut_clip(pool, stage.frames, side, random), None
     if random.random() < 0.5:
         frames = frames.flip(-1)
         flow = None if flow is None else flow.flip(-1) * torch.tensor([-1.0, 1.0]).view(1, 2, 1, 1)
@@ -180,106 +136,48 @@ def _draw_clip(
     return frames.contiguous(), flow
 
 
-def _one_colour(count: int, side: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Half of each colour's channels, on average, are at an end of the range."""
-    colour = torch.from_numpy(random.uniform(-2, 2, 3)).float().clamp(-1, 1)
-    return colour.view(1, 3, 1, 1).repeat(count, 1, side, side), torch.zeros(count - 1, 2, side, side)
-
-
-def _cut_clip(pool: Pool, count: int, side: int, random: np.random.Generator) -> Tensor:
-    clip = pool.clips[random.integers(len(pool.clips))]
-    start = random.integers(max(1, len(clip) - count + 1))
-    return _crop(clip[start : start + count], side, random)
-
-
-def _moving_photo(
-    pool: Pool, material: Material, count: int, side: int, random: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """A photo under a camera that pans, zooms and turns evenly; the flow follows from the camera."""
-    photo = pool.photos[_by_area(pool.photos, random)]
-    if count == 1:
-        return _crop(photo[None], side, random), torch.zeros(0, 2, side, side)
-    frames, flow = _under_camera(photo, material, count, side, random)
-    if random.random() < material.objects:
-        return _with_object(frames, flow, pool.photos[_by_area(pool.photos, random)], material, random)
-    return frames, flow
-
-
-def _under_camera(
-    photo: np.ndarray, material: Material, count: int, side: int, random: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    still = random.random() < material.still
-    pan = SCALE * material.pan * random.uniform(-1, 1, 2) * random.random() * (not still)
-    zoom = ZOOM * random.uniform(-1, 1) * (not still)
-    turn = TURN * random.uniform(-1, 1) * (not still)
-    margin = int(np.ceil(count * (np.abs(pan).max() + side * (ZOOM + TURN)))) + 4
-    wide = _crop(photo[None], side + 2 * margin, random, smallest=side)
-    height, width = wide.shape[-2:]
-    centre = np.array([width - 1, height - 1]) / 2
-    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-    at = torch.stack([x, y], -1).double() - (side - 1) / 2  # (H, W, 2), around the frame's centre
-    cameras = []
-    for k in range(count):
-        angle, scale = turn * k, 1 + zoom * k
-        rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        cameras.append((torch.tensor(rotation), torch.tensor(pan * (k - (count - 1) / 2))))
-    frames, flows = [], []
-    for k, (rotation, shift) in enumerate(cameras):
-        where = at @ rotation.T + shift  # in the photo
-        grid = 2 * (where + torch.tensor(centre)) / torch.tensor([width - 1, height - 1]) - 1
-        frames.append(
-            F.grid_sample(wide, grid[None].float(), mode="bicubic", padding_mode="border", align_corners=True)[0]
+def _window(scenes: Scenes, stage: Stage, random: np.random.Generator) -> Scene:
+    """Any frames of a scene; half of the windows are the one of three with most detail."""
+    number = int(random.integers(len(scenes)))
+    count, height, width = scenes.shape(number)
+    if stage.frames > count or stage.patch > min(height, width):
+        raise TrainingError(
+            f"stage {stage.name!r} wants {stage.frames} frames of {stage.patch} pixels, the scenes have {count} of "
+            f"{width}x{height}."
         )
-        if k > 0:
-            before, origin = cameras[k - 1]
-            flows.append((((where - origin) @ torch.linalg.inv(before).T) - at).permute(2, 0, 1).float())
-    return torch.stack(frames).clamp(-1, 1), torch.stack(flows)
+    first = int(random.integers(count - stage.frames + 1))
+    windows = []
+    for _ in range(3 if random.random() < 0.5 else 1):
+        top, left = (int(random.integers(size - stage.patch + 1)) for size in (height, width))
+        rows, columns = (slice(at, at + stage.patch) for at in (top, left))
+        windows.append(scenes.window(number, slice(first, first + stage.frames), rows, columns))
+    return max(windows, key=_detail)
 
 
-def _with_object(
-    frames: Tensor, flow: Tensor, photo: np.ndarray, material: Material, random: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """A blob of another photo passes in front: what it uncovers, no flow can fetch."""
-    count, side = len(frames), frames.shape[-1]
-    speed = SCALE * material.object_speed * torch.tensor(random.uniform(-1, 1, 2)).float()  # pixels per frame
-    y, x = torch.meshgrid(torch.linspace(-1, 1, side), torch.linspace(-1, 1, side), indexing="ij")
-    mask = torch.sigmoid(_blob(x, y, random) * side / 6)  # its edge is a pixel or two wide
-    thing = torch.cat([_crop(photo[None], side, random)[0], mask[None]])
-    shown, motion = [], []
-    for k in range(count):
-        place = torch.stack([x, y], -1) - 2 * (k - (count - 1) / 2) * speed / side
-        moved = F.grid_sample(thing[None], place[None], mode="bicubic", padding_mode="reflection", align_corners=False)
-        texture, here = moved[0].split([3, 1])
-        shown.append(torch.lerp(frames[k], texture, here.clamp(0, 1)))
-        if k > 0:
-            motion.append(torch.where(here > 0.5, -speed.view(2, 1, 1), flow[k - 1]))
-    return torch.stack(shown).clamp(-1, 1), torch.stack(motion)
+def _detail(part: Scene) -> float:
+    green = part.hr[0, 1, ::2, ::2].float()
+    return float(green.diff(dim=0).abs().mean() + green.diff(dim=1).abs().mean())
 
 
-def _blob(x: Tensor, y: Tensor, random: np.random.Generator) -> Tensor:
-    """A sum of four waves less a threshold: above zero inside some rounded shapes."""
-    waves = random.uniform([1, 1, 0], [8, 8, 6], (4, 3)).tolist()
-    return sum((torch.sin(u * x + v * y + phase) for u, v, phase in waves), torch.zeros(())) - random.uniform(0.3, 1.5)
+def _turned(part: Scene, random: np.random.Generator) -> Scene:
+    """Mirrored, transposed and its colours exchanged, as chance has it."""
+    pictures, flows = [part.hr, part.lr], [part.flow, part.motion]
+    for axis, sign in ((-1, (-1.0, 1.0)), (-2, (1.0, -1.0))):
+        if random.random() < 0.5:
+            pictures = [p.flip(axis) for p in pictures]
+            flows = [f.flip(axis) * torch.tensor(sign).view(1, 2, 1, 1) for f in flows]
+    if random.random() < 0.5:
+        pictures = [p.transpose(-1, -2) for p in pictures]
+        flows = [f.transpose(-1, -2).flip(1) for f in flows]
+    if random.random() < 0.3:
+        order = torch.from_numpy(random.permutation(3))
+        pictures = [p[:, order] for p in pictures]
+    return Scene(*pictures, *flows)
 
 
-def _by_area(photos: list[np.ndarray], random: np.random.Generator) -> int:
-    """Larger photos are drawn more often, by the square root of their area."""
-    weight = np.sqrt([float(p.shape[0] * p.shape[1]) for p in photos])
-    return int(random.choice(len(photos), p=weight / weight.sum()))
-
-
-def _crop(frames: np.ndarray, side: int, random: np.random.Generator, smallest: int | None = None) -> Tensor:
-    """(T, H, W, 3) uint8 -> (T, 3, side, side) in [-1, 1]; of three places, the one with most detail."""
-    height, width = frames.shape[1:3]
-    if min(height, width) < (smallest or side):
-        raise TrainingError(f"material of {width}x{height} is smaller than a training crop of {side}x{side}.")
-    tall, wide = min(side, height), min(side, width)
-    best, most = frames, -1.0
-    for _ in range(3):
-        top, left = random.integers(height - tall + 1), random.integers(width - wide + 1)
-        crop = frames[:, top : top + tall, left : left + wide]
-        green = crop[0, ::2, ::2, 1].astype(np.int16)
-        detail = float(np.abs(np.diff(green, axis=0)).mean() + np.abs(np.diff(green, axis=1)).mean())
-        if detail > most:
-            best, most = crop, detail
-    return unit_to_signed(image_to_unit(best))
+def _enlarged(flow: Tensor) -> Tensor:
+    """(B, T - 1, 2, h, w) -> (B, T - 1, 2, H, W); its unit, output pixels, stays."""
+    if not flow.shape[1]:
+        return flow.new_zeros(*flow.shape[:3], SCALE * flow.shape[3], SCALE * flow.shape[4])
+    large = F.interpolate(flow.flatten(0, 1), scale_factor=SCALE, mode="bilinear", align_corners=False)
+    return large.unflatten(0, flow.shape[:2])

@@ -5,7 +5,8 @@ Shown pictures are (T, 3, H, W) in [0, 1], rounded to 8 bit; 4 pixels of border 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -15,13 +16,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench import metrics
+from workbench.degrade import compressed, noisy
 from workbench.metrics.motion import Correspondence, estimate_motion
 from workbench.models.models import Models
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.stream import back_project
 from workbench.pixels import image_to_unit, rounded, signed_to_unit, unit_to_image, unit_to_signed, upscale
-from workbench.train.data import CLIPS, quantised, to_lr
+from workbench.train.data import quantised, to_lr
+from workbench.train.pool import CLIPS
 
 BORDER = 4
 
@@ -36,10 +39,31 @@ class Clip:
     motion: list[Correspondence]
 
 
-def open_clips(folder: Path, frames: int, largest: int | None = None, start: int = 0) -> list[Clip]:
+Damage = Callable[[np.ndarray], np.ndarray]
+"""LR frames (T, h, w, 3) uint8 -> what reaches the upscaler."""
+
+
+def through(codec: str, quality: float) -> Damage:
+    """A codec at its usual settings."""
+    return lambda frames: compressed(frames, codec, quality)
+
+
+DAMAGES: dict[str, Damage] = {
+    "clean": lambda frames: frames,
+    **{f"h264 crf {crf}": through("h264", crf) for crf in (18, 23, 28, 33)},
+    "h265 crf 28": through("h265", 28),
+    "vp9 crf 40": through("vp9", 40),
+    "noise 5": lambda frames: noisy(frames, 5, np.random.default_rng(0)),
+}
+"""What real input has gone through, by the names that logs and tables use."""
+
+
+def open_clips(
+    folder: Path, frames: int, largest: int | None = None, start: int = 0, *, damage: str = "clean"
+) -> list[Clip]:
     """Every video file of a folder: some of its frames, the middle of each, with sides that are multiples of 16."""
     return [
-        make_clip(file.stem, _middle(read_frames(file, start, start + frames), largest))
+        damaged(make_clip(file.stem, _middle(read_frames(file, start, start + frames), largest)), damage)
         for file in sorted(p for p in folder.iterdir() if p.suffix in CLIPS)
     ]
 
@@ -70,6 +94,14 @@ def make_clip(name: str, hr: Tensor, *, motion: list[Correspondence] | None = No
         shown = signed_to_unit(quantised(lr))
         motion = [estimate_motion(now, before) for now, before in zip(shown[1:], shown[:-1], strict=True)]
     return Clip(name, hr, noisy, motion)
+
+
+def damaged(clip: Clip, damage: str) -> Clip:
+    """The clip after one of ``DAMAGES``; truth and motion stay."""
+    if damage == "clean":
+        return clip
+    lr = to_range(DAMAGES[damage](np.stack(frames_of(clip))))
+    return replace(clip, name=f"{clip.name}, {damage}", lr=lr)
 
 
 def pan(name: str, photo: Tensor, frames: int, side: int, *, sigma: float = 0) -> Clip:

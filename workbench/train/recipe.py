@@ -62,6 +62,31 @@ class Material:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SceneMaterial(Material):
+    """How pictures become scenes: clips that are damaged as real input is. The truth stays what the camera saw."""
+
+    scenes: int = 1600
+    """how many are made ahead; windows are cut from them"""
+    frames: int = 10
+    side: int = 96
+    """of a scene, in LR pixels"""
+    photos: float = 0.85
+    still: float = 0.15
+    objects: float = 0.35
+    flat: float = 0.03
+    dis: float = 0.8
+    clean: float = 0.3
+    """share whose LR frames are the truth made smaller, and nothing else; the shares below are of the rest"""
+    blur: float = 0.15
+    blur_sigma: float = 0.4
+    """largest, in LR pixels"""
+    noise: float = 0.25
+    sigma: float = 8.0
+    jpeg: float = 0.05
+    codec: float = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
 class Stage:
     """One stage: ``iterations`` steps of Adam on ``batch`` clips of ``frames`` frames, ``patch`` LR pixels wide."""
 
@@ -71,6 +96,8 @@ class Stage:
     patch: int = 32
     frames: int = 1
     steps: int = 1
+    scenes: float = 0.0
+    """share of the batch that is cut from scenes"""
     trains: str = "all"
     """``all``; ``artg``: the ControlNet and its embedding, TPM left out; ``tpm``: TPM and the encoder that feeds it"""
     consistency: float = 0.0
@@ -115,6 +142,7 @@ class Recipe:
     model: Architecture
     stages: tuple[Stage, ...]
     data: Material = field(default_factory=Material)
+    scenes: SceneMaterial = field(default_factory=SceneMaterial)
     losses: Losses = field(default_factory=Losses)
     seed: int = 0
     clip_gradient: float = 0.5
@@ -144,6 +172,7 @@ class Recipe:
         return dataclasses.replace(
             self,
             stages=stages,
+            scenes=dataclasses.replace(self.scenes, scenes=max(1, round(self.scenes.scenes * share))),
             warmup=max(1, round(self.warmup * share)),
             evaluate_every=max(1, round(self.evaluate_every * share)),
         )
@@ -172,6 +201,7 @@ def load_recipe(path: str | Path) -> Recipe:
             "model": _build(Architecture, model, f"{path}: [model]"),
             "stages": tuple(_build(Stage, s, f"{path}: stage {i + 1}") for i, s in enumerate(stages)),
             "data": _build(Material, _table(values, "data", path), f"{path}: [data]"),
+            "scenes": _build(SceneMaterial, _table(values, "scenes", path), f"{path}: [scenes]"),
             "losses": _build(Losses, _table(values, "losses", path), f"{path}: [losses]"),
         },
         str(path),

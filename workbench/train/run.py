@@ -33,14 +33,17 @@ from workbench.pipeline.settings import Settings
 from workbench.train.build import build, restart_controlnet
 from workbench.train.checkpoint import load_checkpoint, save_checkpoint
 from workbench.train.curve import draw_curve
-from workbench.train.data import Batch, Pool, draw
+from workbench.train.data import Batch, draw
 from workbench.train.evaluate import Clip, bicubic, measure, open_clips, run
+from workbench.train.pool import Pool
 from workbench.train.recipe import Losses, Recipe, Stage, load_recipe
 from workbench.train.rollout import Choices, objective
+from workbench.train.scenes import Scenes
 
 LOG_EVERY = 50
 EVALUATION_FRAMES = 6
 EVALUATION_SIDE = 256
+EVALUATION_DAMAGES = ("clean", "h264 crf 23", "h264 crf 28", "h264 crf 33")
 
 
 def train(
@@ -55,13 +58,17 @@ def train(
     precision: str = "no",
     share: float = 1.0,
     stop_after: int | None = None,
+    minutes: float | None = None,
+    scenes: str | Path | None = None,
+    workers: int = 1,
 ) -> Path:
     """Trains a recipe and returns the model folder ``out/model``.
 
     ``heldout``: folder of clips to evaluate on as it goes. ``warm_start``: a model folder to begin from.
     ``resume``: go on from the checkpoint in ``out`` (False: begin anew). ``precision``: ``no``, ``fp16`` or ``bf16``
     (accelerate's mixed precision). ``share``: of every stage's iterations. ``stop_after``: checkpoint and return
-    there, to be resumed later. Raises TrainingError.
+    there, to be resumed later; ``minutes``: the same, after so much time. ``scenes``: the folder for them (None: in
+    ``out``), made by ``workers`` threads before training starts. Raises TrainingError.
     """
     recipe = config if isinstance(config, Recipe) else load_recipe(config)
     recipe = recipe.scaled(share) if share != 1 else recipe
@@ -72,10 +79,23 @@ def train(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     pool = Pool([Path(folder) for folder in data], out / "cache")
-    clips = [] if heldout is None else open_clips(Path(heldout), EVALUATION_FRAMES, EVALUATION_SIDE)
+    clips = [] if heldout is None else evaluation_clips(Path(heldout))
+    ready = None
+    if any(stage.scenes for stage in recipe.stages):
+        ready = Scenes(out / "scenes" if scenes is None else Path(scenes), recipe.scenes.scenes)
+        ready.prepare(pool, recipe.scenes, recipe.seed, workers)
     session = Session(recipe, out, clips, warm_start, resume, device, precision)
-    session.go(pool, stop_after)
+    session.go(pool, ready, stop_after, minutes)
     return session.finish()
+
+
+def evaluation_clips(folder: Path) -> list[Clip]:
+    """The held-out clips, each as it is and compressed, as people's clips are."""
+    return [
+        clip
+        for damage in EVALUATION_DAMAGES
+        for clip in open_clips(folder, EVALUATION_FRAMES, EVALUATION_SIDE, damage=damage)
+    ]
 
 
 class Objective(nn.Module):
@@ -126,14 +146,17 @@ class Session:
             self._restore(checkpoint)
         self._cut_log()
 
-    def go(self, pool: Pool, stop_after: int | None = None) -> None:
-        """Runs to the end of the recipe, or to ``stop_after``."""
+    def go(
+        self, pool: Pool, scenes: Scenes | None = None, stop_after: int | None = None, minutes: float | None = None
+    ) -> None:
+        """Runs to the end of the recipe, or to ``stop_after``, or for so many minutes."""
+        end = math.inf if minutes is None else time.monotonic() + 60 * minutes
         last = min(self.recipe.iterations, stop_after or self.recipe.iterations)
         losses: list[Tensor] = []
         bar = tqdm(total=last, initial=self.iteration, unit="it", disable=not self.accelerator.is_main_process)
         while self.iteration < last:
             began = time.process_time()
-            losses.append(self.step(pool))
+            losses.append(self.step(pool, scenes))
             self.seconds += time.process_time() - began
             bar.update()
             evaluated = self.iteration % self.recipe.evaluate_every == 0 or self.iteration == self.recipe.iterations
@@ -144,11 +167,14 @@ class Session:
                 losses = []
             if evaluated:
                 self.evaluate()
-            if self.iteration % self.recipe.checkpoint_every == 0 or self.iteration == last:
+            late = time.monotonic() > end
+            if self.iteration % self.recipe.checkpoint_every == 0 or self.iteration == last or late:
                 self.checkpoint()
+            if late:
+                break
         bar.close()
 
-    def step(self, pool: Pool) -> Tensor:
+    def step(self, pool: Pool, scenes: Scenes | None = None) -> Tensor:
         """One iteration of Adam; returns its loss."""
         recipe, it = self.recipe, self.iteration
         index, within = recipe.stage_at(it)
@@ -161,7 +187,7 @@ class Session:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(stage, done) * min(1.0, (it + 1) / recipe.warmup)
         number = it * self.accelerator.num_processes + self.accelerator.process_index
-        batch = draw(pool, recipe.data, stage, recipe.seed, number).to(self.accelerator.device)
+        batch = draw(pool, recipe.data, stage, recipe.seed, number, scenes).to(self.accelerator.device)
         channels = self.models.vae.config["latent_channels"]
         shape = (*batch.lr.shape[:2], channels, *batch.lr.shape[-2:])
         choices = Choices.draw(stage, shape, recipe.seed, number)
