@@ -13,7 +13,7 @@ from workbench.errors import TrainingError
 from workbench.models.load import load_models
 from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
-from workbench.train.evaluate import Clip, bicubic, make_clip, measure, pan, read_frames, run
+from workbench.train.evaluate import Clip, bicubic, damaged, make_clip, measure, pan, read_frames, run
 from workbench.train.reproduce import compare, final_gains
 
 FOLDER = Path(workbench.__file__).parent / "data" / "model"
@@ -43,6 +43,15 @@ def test_it_beats_bicubic_and_back_projection_on_a_clip_it_never_saw(models: Mod
     assert ours["haarpsi"] > plain["haarpsi"]
 
 
+def test_it_beats_bicubic_on_a_compressed_clip(models: Models, clip: Clip) -> None:
+    real = make_clip("forest", read_frames(SAMPLE, 0, 4)[..., 200:520, 480:800].contiguous())
+    for damage in ("h264 crf 23", "h264 crf 28"):
+        hurt = damaged(real, damage)
+        ours, plain = measure(run(models, hurt, Settings()), hurt), measure(bicubic(hurt), hurt)
+        assert ours["psnr"] > plain["psnr"]
+        assert ours["haarpsi"] > plain["haarpsi"] - 0.005
+
+
 def test_guidance_steadies_a_pan(models: Models, clip: Clip) -> None:
     moving = pan("pan", clip.hr[0], frames=4, side=128)
     on, off = (measure(run(models, moving, Settings(artg=artg)), moving) for artg in (True, False))
@@ -68,9 +77,12 @@ def test_its_curve_is_published_beside_it(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_text("".join(json.dumps(entry) + "\n" for entry in published["curve"]))
     reached = final_gains(log)
-    assert all(gain > 1 for gain in reached.values())
+    clean = [name for name in reached if ", " not in name]
+    assert len(clean) == 3
+    assert all(reached[name] > 1 for name in clean)
+    assert sum(gain > 0 for gain in reached.values()) > 0.9 * len(reached)  # compressed ones too
     short = published["one_twentieth"]
-    assert all(short[name] < reached[name] for name in reached)
+    assert all(short[name] < reached[name] for name in clean)
     assert len(compare(short, short)) == len(short)
     with pytest.raises(TrainingError, match="did not reach"):
         compare({name: gain - 0.3 for name, gain in short.items()}, short)
