@@ -38,6 +38,7 @@ from workbench.train.evaluate import (
     open_clips,
     pan,
     run,
+    takes,
     to_range,
 )
 from workbench.train.pool import PICTURES
@@ -270,7 +271,7 @@ def speed(models: Models) -> Iterator[Row]:
 def all_bars(models: Models, folder: Path, frames: int, side: int) -> Iterator[Row]:
     """Every bar; ``folder`` holds the held-out clips and photos."""
     ours, clips = Measured(models), open_clips(folder, frames, side)
-    real = {damage: [damaged(clip, damage) for clip in clips] for damage in REAL}
+    real = {damage: [damaged(clip, damage) for clip in clips if takes(damage, clip)] for damage in REAL}
     photos = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
     pans = []
     for photo in photos:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench import metrics
-from workbench.degrade import compressed, noisy
+from workbench.degrade import CODECS, compressed, noisy
 from workbench.metrics.motion import Correspondence, estimate_motion
 from workbench.models.models import Models
 from workbench.pipeline.pipeline import Pipeline
@@ -94,6 +94,12 @@ def make_clip(name: str, hr: Tensor, *, motion: list[Correspondence] | None = No
         shown = signed_to_unit(quantised(lr))
         motion = [estimate_motion(now, before) for now, before in zip(shown[1:], shown[:-1], strict=True)]
     return Clip(name, hr, noisy, motion)
+
+
+def takes(damage: str, clip: Clip) -> bool:
+    """Whether the clip's LR frames are large enough for it."""
+    codec = CODECS.get(damage.split()[0])
+    return codec is None or min(clip.lr.shape[-2:]) >= codec.smallest
 
 
 def damaged(clip: Clip, damage: str) -> Clip:
