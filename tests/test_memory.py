@@ -167,7 +167,7 @@ def test_raft_at_output_size_needs_more_than_its_volume(models):
 
 def test_what_does_not_fit_is_refused_with_a_way_out(models):
     room = 2**30
-    with pytest.raises(SettingsError, match=r"correlation volume alone takes .*flow_size='input'") as caught:
+    with pytest.raises(SettingsError, match=r"correlation volume alone takes .*flow_size=input") as caught:
         check_memory(models, (320, 320), RAFT, available=room)
     assert "raft-small" in str(caught.value)
     with pytest.raises(SettingsError, match="smaller frames"):
@@ -176,7 +176,7 @@ def test_what_does_not_fit_is_refused_with_a_way_out(models):
 
 def test_the_way_out_fits(models):
     whole = estimate_memory(models, (64, 64), Settings()).working
-    with pytest.raises(SettingsError, match="With vae_slicing=True it needs"):
+    with pytest.raises(SettingsError, match="With vae_slicing=on it needs"):
         check_memory(models, (64, 64), Settings(), available=whole - 1)
 
 
