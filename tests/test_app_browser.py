@@ -64,6 +64,7 @@ def test_a_clip_is_uploaded_upscaled_and_played_under_a_divider(
     server: AppServer, browser: Browser, clips: dict[str, Path]
 ) -> None:
     with visit(browser, with_settings(server)) as page:
+        page.get_by_role("button", name="Why?").click()
         expect(page.locator("#setting-steps input")).to_have_value("1")
         upload(page, clips["short"])
         expect(page.locator("#clip")).to_contain_text("64×48 → 256×192 · 12 frames · 25 frames/s · 0.5 s · sound")
@@ -126,6 +127,7 @@ def test_a_long_job_shows_itself_survives_a_reload_and_stops_while_another_perso
         expect(newest).to_have_js_property("naturalWidth", 256)
         expect(view).to_contain_text(f"of {LONG} frames")
         expect(first.locator("#clip")).to_contain_text(f"{LONG} frames")
+        first.get_by_role("button", name="Why?").click()
         expect(first.locator("#setting-steps input")).to_have_value("4")
         view.get_by_role("button", name="Stop").click()
         view = job(first, "upscale", "stopped")
@@ -197,7 +199,7 @@ def test_a_file_that_is_no_clip_is_told_in_a_box(server: AppServer, browser: Bro
         page.locator("#upscale").click()
         expect(page.locator("#upscale-said").get_by_role("alert")).to_contain_text("Choose a clip first")
     with visit(browser, f"{server.url}?job={'x' * 22}") as page:
-        expect(page.get_by_role("alert").filter(has_text="not here")).to_be_visible()
+        expect(page.get_by_role("alert").filter(has_text="leads to no job here")).to_be_visible()
 
 
 def test_a_picture_is_upscaled_and_enlarged(server: AppServer, browser: Browser, tmp_path: Path) -> None:
@@ -258,6 +260,7 @@ def test_what_does_not_fit_is_refused_with_one_click_to_what_does(browser: Brows
             expect(page.locator("#clip")).to_contain_text("{{holiday}} ${1}.mp4")
             expect(page.locator("#upscale-plan").get_by_role("alert")).to_have_text("This needs 9 GiB.")
             page.get_by_role("button", name="Use what fits: Steps 1").click()
+            page.get_by_role("button", name="Why?").click()
             expect(page.locator("#setting-steps input")).to_have_value("1")
             expect(page.locator("#upscale-plan")).to_have_text("9 frames fit.")
             expect(page.get_by_role("button", name="Use what fits")).to_be_hidden()
