@@ -122,7 +122,7 @@ class Numbers:
     @property
     def note(self) -> str:
         """What stands under the table."""
-        return f"{self.frames} frames of {self.about['clip']['name']}. {STARS}"
+        return f"{self.frames} frame{'s' * (self.frames != 1)} of {self.about['clip']['name']}. {STARS}"
 
     def __str__(self) -> str:
         return "\n".join([aligned(self.rows()), self.note, *detailed(self._judged, self.columns[0])])
