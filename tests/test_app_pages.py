@@ -112,7 +112,7 @@ def test_what_could_only_fail_is_refused_before_the_start(
     server: AppServer, browser: Browser, clips, tmp_path: Path
 ) -> None:
     other = make_video(tmp_path / "other.mp4", pictures(3), rate=RATE)
-    with visit(browser, with_settings(server)) as page:
+    with visit(browser, server.url) as page:
         upload(page, clips["short"])
         open_tab(page, "Compare")
         page.get_by_role("checkbox", name="Bicubic").uncheck()
