@@ -17,6 +17,8 @@ from workbench.ablation import committed
 from workbench.bench.bench import Report, Timing
 from workbench.bench.published import NOT_MEASURED, PUBLISHED
 from workbench.comparison import Comparison
+from workbench.comparison.evaluation import Evaluation
+from workbench.comparison.strengths import Strengths
 from workbench.errors import InputError, TraceError
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
@@ -48,6 +50,9 @@ COMPARISON = Comparison(
     {"A": [1.0, 1.0, 1.0], "B": [1.0, 1.0, 1.0]},
     {"metrics": ["psnr"]},
 )
+STRENGTHS = Strengths(
+    "bicubic+jpeg", {strength: Evaluation({"clip": COMPARISON}, f"bicubic+jpeg:{strength:g}") for strength in (95, 40)}
+)
 REPORT = Report(
     (180, 320),
     TWO,
@@ -76,6 +81,7 @@ DRAWN = {
     "tpm": lambda trace, outputs, others: plots.tpm(trace, 1),
     "frames": lambda trace, outputs, others: plots.frames(trace),
     "difference": lambda trace, outputs, others: plots.difference(trace, others),
+    "strengths": lambda trace, outputs, others: plots.strengths(STRENGTHS),
     "timeline": lambda trace, outputs, others: plots.timeline(trace),
     "curves": lambda trace, outputs, others: plots.curves({"psnr": [1.0, 2.0], "tof": [float("nan"), 3.0]}),
     "compare": lambda trace, outputs, others: plots.compare(COMPARISON),

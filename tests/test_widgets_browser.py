@@ -138,7 +138,7 @@ def test_toggling_tpm_runs_again_and_shows_another_picture(page: Page) -> None:
     before = pixels(changed)
     assert before == pixels(base)
     widget.locator(".wb-tpm").get_by_role("checkbox").uncheck(timeout=BOUND)
-    expect(widget.locator(".wb-status")).to_contain_text("done: tpm=False", timeout=BOUND)
+    expect(widget.locator(".wb-status")).to_contain_text("done: tpm=off", timeout=BOUND)
     assert wait_for_change(changed, before) != pixels(base)
     expect(widget.locator(".wb-metrics")).to_contain_text("seconds per frame", timeout=BOUND)
     expect(widget.locator(".wb-metrics")).to_contain_text("Flicker", timeout=BOUND)
@@ -172,5 +172,5 @@ def test_a_run_shows_its_progress_and_can_be_stopped(page: Page, folder: Path) -
     expect(status).to_contain_text("stopped", timeout=BOUND)
     assert pixels(changed) == before
     widget.get_by_role("button", name="Run").click(timeout=BOUND)
-    expect(status).to_contain_text("attention_slicing=True", timeout=BOUND)
+    expect(status).to_contain_text("attention_slicing=on", timeout=BOUND)
     expect(status).to_contain_text("done", timeout=BOUND)
