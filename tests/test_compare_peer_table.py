@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ from PIL import Image
 from skimage import data
 
 from workbench.comparison import peer_table
-from workbench.comparison.peer_table import OURS, PeerTable, Row, disagreements, measure, page
+from workbench.comparison.peer_table import OURS, PeerTable, Row, disagreements, measure, page, shipped
+from workbench.models.folder import fingerprint
+from workbench.models.load import EMBEDDED
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -19,6 +24,12 @@ def table() -> PeerTable:
     said = dict.fromkeys(peer_table.MEASURED, "no difference found") | {"cvvdp": "worse"}
     rows = [Row("bicubic", OURS, means, {}, 0.5), Row("bicubic", "realesrgan-x4plus", means, said, 5.0)]
     return PeerTable("0" * 64, {"a": 3}, (64, 96), rows, {"processor": "P", "cores": "2"})
+
+
+def test_the_committed_page_is_the_tables_and_of_the_shipped_model() -> None:
+    kept = PeerTable.from_json(shipped().read_text(encoding="utf-8"))
+    assert kept.model == fingerprint(EMBEDDED), "the model is another one: run 'workbench peers --write'"
+    assert (ROOT / "docs" / "peers.md").read_text(encoding="utf-8") == page(kept)
 
 
 def test_the_page_says_what_the_numbers_say(table) -> None:
