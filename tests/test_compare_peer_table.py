@@ -13,7 +13,7 @@ from skimage import data
 from workbench.comparison import peer_table
 from workbench.comparison.peer_table import OURS, PeerTable, Row, disagreements, measure, page, shipped
 from workbench.models.folder import fingerprint
-from workbench.models.load import EMBEDDED
+from workbench.models.hub import EMBEDDED
 
 ROOT = Path(__file__).parent.parent
 
