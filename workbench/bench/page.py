@@ -39,7 +39,7 @@ def memory_page(rows: Sequence[Checked], growth: Mapping[int, int]) -> str:
         f"{max(r.ratio for r in rows):.2f}.",
         "",
         "VAE slicing makes the same picture within 1e-5; at the published width and 1280x720 output the decoder alone",
-        "then needs less than 40 % of what it needs whole (`tests/test_slicing.py` holds both).",
+        "then needs less than 40 % of what it needs whole (`tests/models/test_slicing.py` holds both).",
         "",
         f"A longer clip needs no more: {many} frames took {growth[many] / growth[few]:.2f} times what {few} took.",
     ]

@@ -1,0 +1,67 @@
+"""The table of peers is measured, follows from its numbers, and is checked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from workbench.comparison import peer_table
+from workbench.comparison.peer_table import OURS, PeerTable, Row, disagreements, measure, page, shipped
+from workbench.models.folder import fingerprint
+from workbench.models.hub import EMBEDDED
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def table() -> PeerTable:
+    means = dict.fromkeys(peer_table.MEASURED, 1.0)
+    said = dict.fromkeys(peer_table.MEASURED, "no difference found") | {"cvvdp": "worse"}
+    rows = [Row("bicubic", OURS, means, {}, 0.5), Row("bicubic", "realesrgan-x4plus", means, said, 5.0)]
+    return PeerTable("0" * 64, {"a": 3}, (64, 96), rows, {"processor": "P", "cores": "2"})
+
+
+def test_the_committed_page_is_the_tables_and_of_the_shipped_model() -> None:
+    kept = PeerTable.from_json(shipped().read_text(encoding="utf-8"))
+    assert kept.model == fingerprint(EMBEDDED), "the model is another one: run 'workbench peers --write'"
+    assert (ROOT / "docs" / "peers.md").read_text(encoding="utf-8") == page(kept)
+
+
+def test_the_page_says_what_the_numbers_say(table) -> None:
+    lines = page(table).splitlines()
+    assert "## bicubic" in lines
+    assert "| the embedded model | 1.00 | 1.000 | 1.0 | 1.00 | 1.00 | 0.5 |" in lines
+    assert "| realesrgan-x4plus | 1.00 | 1.000 | 1.0 | 1.00 (worse) | 1.00 | 5 |" in lines
+
+
+def test_a_table_is_measured(tiny_pipe, tmp_path) -> None:
+    for k in range(3):
+        (tmp_path / str(k)).mkdir()
+        for frame in range(2):
+            image = data.astronaut()[40 * k + frame : 40 * k + frame + 128, 100:228]
+            Image.fromarray(np.ascontiguousarray(image)).save(tmp_path / str(k) / f"{frame}.png")
+    table = measure(
+        tiny_pipe, tmp_path, model="m", degradations=("area", "area+jpeg:20"),
+        against=("bicubic", "realesr-animevideov3"), metrics=("psnr_y", "flicker"),
+    )  # fmt: skip
+    assert [row.name for row in table.rows] == 2 * [OURS, "bicubic", "realesr-animevideov3"]
+    assert table.clips == {"0": 2, "1": 2, "2": 2}
+    assert table.size == (32, 32)
+    assert all(row.seconds > 0 for row in table.rows)
+    assert table.rows[1].verdicts["psnr_y"] == "better"  # than a model that was never trained
+    assert table.rows[1].means["psnr_y"] > table.rows[4].means["psnr_y"]
+    assert PeerTable.from_json(table.to_json()) == table
+
+
+def test_a_table_that_no_longer_holds_is_found(table) -> None:
+    assert disagreements(table, table) == []
+    first = table.rows[0]
+    worse = replace(first, means=first.means | {"psnr_y": first.means["psnr_y"] - 1})
+    assert "psnr_y is" in disagreements(table, replace(table, rows=[worse]))[0]
+    assert "another model" in disagreements(replace(table, model="n"), table)[0]
+    assert "not in the table" in disagreements(replace(table, rows=[]), table)[0]
