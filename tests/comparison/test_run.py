@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,11 +21,14 @@ from torch import Tensor
 import workbench as wb
 from workbench import metrics
 from workbench.comparison import Comparison, ImageModel, Interpolation, Recorded, compare, upscaler
-from workbench.comparison.store import decode, encode
+from workbench.comparison.store import Store, decode, encode
 from workbench.comparison.tables import significant
 from workbench.errors import FlowError, InputError, ModelError, SettingsError
 from workbench.pipeline.settings import Settings
+from workbench.pipeline.size import OutputSize
+from workbench.pixels import unit_to_image
 from workbench.types import Frame
+from workbench.video import open_clip
 
 QUICK = Settings(steps=1)
 
@@ -196,6 +200,40 @@ def test_what_cannot_be_compared_is_refused_before_the_first_frame(tiny_pipe, mo
         compare(None, moving_frames, QUICK)
     with pytest.raises(InputError, match="reference ends after 2 frames"):
         compare(None, moving_frames, reference=truth[:2])
+
+
+@pytest.mark.parametrize(("how", "size"), [({"scale": 2}, (64, 48)), ({"height": 33}, (44, 33))])
+def test_all_are_compared_at_a_smaller_size(tiny_pipe, moving_frames, truth, tmp_path, how, size) -> None:
+    target = OutputSize(**how)
+    small = [np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BICUBIC)) for f in truth]
+    columns = {"against": ("bicubic", Recorded(np.stack(truth), "x4"), Recorded(np.stack(small), "small"))}
+    result = compare(tiny_pipe, moving_frames, QUICK, reference=truth, size=target, resume=tmp_path / "kept", **columns)
+    assert result.picture_size == size
+    assert min(value for value in result.values["small"]["psnr"] if value is not None) > 50  # rounding alone
+    assert result.values["x4"]["psnr"] == [math.inf] * len(truth)
+    expected = [target.apply(out.frame) for out in tiny_pipe.stream(moving_frames, QUICK)]
+    kept = Store(tmp_path / "kept")
+    assert all(np.array_equal(kept.picture(0, k), unit_to_image(frame)) for k, frame in enumerate(expected))
+    page = result.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"{size[0]}×{size[1]}" in page
+    with pytest.raises(InputError, match=f"128x96, or {size[0]}x{size[1]}; it is 32x24"):
+        compare(tiny_pipe, moving_frames, reference=moving_frames, size=target)
+
+
+def test_clips_and_recordings_are_opened_as_asked(moving_frames, truth, tmp_path) -> None:
+    for name, frames in (("lr", moving_frames), ("hr", truth)):
+        (tmp_path / name).mkdir()
+        for index, frame in enumerate(frames):
+            Image.fromarray(frame).save(tmp_path / name / f"{index}.png")
+    opened: list[Any] = []
+
+    def open_with(source: Any) -> Any:
+        opened.append(source)
+        return open_clip(source)
+
+    against = ("bicubic", tmp_path / "hr")
+    compare(None, tmp_path / "lr", reference=tmp_path / "hr", against=against, open_with=open_with)
+    assert sorted(opened) == [tmp_path / "hr", tmp_path / "hr", tmp_path / "lr"]
 
 
 def test_a_column_may_have_any_name(moving_frames, truth, tmp_path) -> None:

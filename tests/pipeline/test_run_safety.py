@@ -114,6 +114,10 @@ def test_foreign_files_are_refused(frames: Path, red: Path, run: Any, tmp_path: 
         with pytest.raises(OutputError, match=r"no run of this output (made|wrote)"):
             run(red, tmp_path / name, **how)
         assert snapshot(tmp_path) == before
+    for name in ("precious.mp4", "playable.mp4", "picture.png", "notes", "frames", "parts.mp4"):
+        with pytest.raises(OutputError, match="no run of this output made"):
+            ClipWriter(tmp_path / name, overwrite=bool(how))  # the same rule without a record
+        assert snapshot(tmp_path) == before
 
 
 def test_what_systems_leave_in_folders_does_not_matter_and_stays(red: Path, run: Any, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from av.stream import Disposition
 from tests.video_material import SAMPLE_RATE, ffmpeg, heard, moving, tone
 from workbench.errors import OutputError
 from workbench.video import Clip, ClipWriter, open_clip
+from workbench.video.write import open_for
 
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]
 VIDEOS = ["out.mp4", "out.mkv"]
@@ -253,20 +255,55 @@ def test_even_rates_stay_exact_in_mp4_also_when_resumed(rate: Fraction, tmp_path
 @pytest.mark.parametrize(("transfer", "name"), [("smpte2084", "PQ"), ("arib-std-b67", "HLG")])
 @pytest.mark.parametrize("output", VIDEOS)
 def test_pq_and_hlg_stay_in_ten_bits_with_their_tags(output: str, transfer: str, name: str, tmp_path: Path) -> None:
-    tags = f"colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc"
+    mastering = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    tags = f"colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc:master-display={mastering}:max-cll=1000,400"
     colours = ["-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc"]
     coded = ["-c:v", "libx265", "-pix_fmt", "yuv420p10le", "-x265-params", f"log-level=none:pools=1:{tags}", *colours]
     ffmpeg("-f", "lavfi", "-i", "color=c=0x9a6040:s=64x48:r=25:d=0.2", *coded, tmp_path / "in.mp4")
     clip = open_clip(tmp_path / "in.mp4")
     write(tmp_path / output, clip, stop=3)
-    write(tmp_path / output, clip, start=2)
+    notes = write(tmp_path / output, clip, start=2).notes
     back = open_clip(tmp_path / output)
     assert (back.info.primaries, back.info.transfer, back.info.bits) == ("bt2020", transfer, 10)
     assert back.info.format == {"out.mp4": "hevc yuv420p10le", "out.mkv": "ffv1 gbrp10le"}[output]
     for frame, original in zip(back, clip, strict=True):
         assert np.abs(frame.image.astype(int) - original.image).max() <= 5 * 257
+    assert (clip.info.light.mastering, clip.info.light.content) == (mastering, "1000,400")
+    lost = [note for note in notes if note.startswith("mastering display and content light level of HDR: left out")]
+    if output == "out.mp4":
+        assert (back.info.light, lost) == (clip.info.light, [])
+    else:
+        assert len(lost) == 1
+
+
+def test_hdr_becomes_pictures_by_tone_mapping_on_request_only(tmp_path: Path) -> None:
+    """A red of BT.2020 in PQ: as BT.709 it is stronger than its plain values."""
+    coded = ["-c:v", "ffv1", "-pix_fmt", "gbrp10le", "-color_primaries", "bt2020", "-color_trc", "smpte2084"]
+    pq = "geq=r=600:g=300:b=300,setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=gbr:range=pc"
+    ffmpeg(
+        "-f", "lavfi", "-i", "color=s=64x48:r=25:d=0.08", "-vf", f"format=gbrp10le,{pq}", *coded, tmp_path / "in.mkv"
+    )
+    clip = open_clip(tmp_path / "in.mkv")
+    assert clip.info.transfer == "smpte2084"
     with pytest.raises(OutputError, match=r"need 10 bits.*colours='bt709'"):
         ClipWriter(tmp_path / "frames", clip)
+    assert open_for(tmp_path / "in.mkv", "out.mp4").info.transfer == "smpte2084"
+    mapped = open_for(tmp_path / "in.mkv", tmp_path / "frames")
+    assert any("mapped to BT.709" in note for note in mapped.notes)
+    write(tmp_path / "frames", mapped)
+    shown, kept = (open_clip(path)[0].image for path in (tmp_path / "frames", tmp_path / "in.mkv"))
+    assert shown[..., 0].mean() - shown[..., 1].mean() > kept[..., 0].mean() / 257 - kept[..., 1].mean() / 257 + 10
+
+
+def test_copied_sound_that_begins_late_is_said(tmp_path: Path) -> None:
+    """Matroska cannot begin within a packet: an MP3 packet of 24 ms across the cut is left out."""
+    ffmpeg(*moving(1), *tone(1), "-c:v", "libx264", "-c:a", "mp3", tmp_path / "in.mkv")
+    clip = open_clip(tmp_path / "in.mkv")[10:20]
+    late = [note for note in write(tmp_path / "out.mkv", clip).notes if "late" in note]
+    assert len(late) == 1
+    assert re.search(r"sound 1 \(mp3\) begins \d+ ms late", late[0])
+    assert not [note for note in write(tmp_path / "out.mp4", clip).notes if "late" in note]
+    assert not [note for note in write(tmp_path / "all.mkv", open_clip(tmp_path / "in.mkv")).notes if "late" in note]
 
 
 def test_fewer_bits_are_said(tmp_path: Path) -> None:

@@ -307,6 +307,13 @@ def test_colour_profiles_are_converted_to_srgb_and_said(tmp_path: Path) -> None:
         clip = open_clip(tmp_path / name)
         assert clip[0].image[3, 4].astype(int) == pytest.approx([188] * 3, abs=2)
         assert any("colour profile (test): converted to sRGB" in note for note in clip.notes)
+    assert not any("16-bit" in note for note in open_clip(tmp_path / "a.png").notes)
+    deep = Image.fromarray(np.full((6, 8), 128 * 257, np.uint16))
+    deep.save(tmp_path / "deep.png", icc_profile=linear)
+    assert any(
+        "1 of 1 frames are 16-bit with such a profile: brought to 8" in n
+        for n in open_clip(tmp_path / "deep.png").notes
+    )
     plain = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.new("RGB", (8, 6), (128, 128, 128)).save(tmp_path / "srgb.png", icc_profile=plain)
     assert open_clip(tmp_path / "srgb.png")[0].image[3, 4].tolist() == [128] * 3
@@ -336,6 +343,16 @@ def _profile(gamma: float) -> bytes:
     head = struct.pack(">I4sI4s4s4s", 128 + len(body), bytes(4), 0x02100000, b"mntr", b"RGB ", b"XYZ ")
     head += struct.pack(">6H4s", 2024, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + xyz(0.9642, 1, 0.8249)[8:]
     return head + bytes(128 - len(head)) + body
+
+
+@pytest.mark.parametrize("name", ["a.jxl", "a.png", "a.mp4", "frames/a.jxl"])
+@pytest.mark.parametrize("head", [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"])
+def test_jpeg_xl_is_named_where_it_cannot_be_read(name: str, head: bytes, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delitem(Image.OPEN, "JXL", raising=False)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(head + bytes(200))
+    with pytest.raises(InputError, match=r"a\.\w+ is a JPEG XL image, which the installed Pillow cannot read"):
+        open_clip((tmp_path / name).parent if "/" in name else tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -198,10 +198,10 @@ def _frames_beside(other: Path, request: Request, size: tuple[int, int]) -> int:
     """How many frames a recording has for the comparison; raises InputError for one that cannot stand in it."""
     recording = open_clip(other)
     height, width = size
-    if recording.size != (SCALE * width, SCALE * height):
+    if not request.size.fits(recording.size, (width, height)):
         raise InputError(
-            f"{other} is {recording.width}x{recording.height}; a second video must be {SCALE} times as wide and as "
-            f"high as the clip that is upscaled, {SCALE * width}x{SCALE * height}."
+            f"{other} is {recording.width}x{recording.height}; a second video must be "
+            f"{request.size.in_words((width, height))}."
         )
     count = len(recording[request.frame_range])
     if not count:

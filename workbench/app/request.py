@@ -72,8 +72,8 @@ class Request:
         for name in ("lossless", "truth"):
             if not isinstance(getattr(self, name), bool):
                 raise RequestError(f"{name} must be true or false, got {getattr(self, name)!r}.")
-        if self.size != OutputSize() and self.kind != "upscale":
-            raise RequestError("an output's size belongs to upscaling; leave scale and height out.")
+        if self.size != OutputSize() and self.kind not in ("upscale", "compare"):
+            raise RequestError("an output's size belongs to upscaling and comparing; leave scale and height out.")
         self._check_others()
 
     def _check_others(self) -> None:

@@ -25,6 +25,7 @@ from workbench.app.status import RESUMABLE, Status
 from workbench.app.store import PICTURES, Material, Store
 from workbench.app.values import Device, Plan, Probe
 from workbench.errors import DeviceError, WorkbenchError
+from workbench.pixels import SCALE
 
 PUBLISHED = "Jamichsu/Stream-DiffVSR"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
@@ -273,7 +274,8 @@ class Service:
                 raise ModelRefused(f"{request.model!r} is no hub id of the form owner/name.")
         self.check_precision(request.device, request.dtype)
         if request.source is not None:
-            request.size.of(self.probe(request.source).size)
+            width, height = self.probe(request.source).size
+            request.size.of((width // SCALE, height // SCALE) if request.truth else (width, height))
         for token in filter(None, (request.source, *request.materials)):
             options.limits.check_clip(self.probe(token), request.start, request.frames)
 

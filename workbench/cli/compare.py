@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.cli.options import add_model, add_settings, settings_from
+from workbench.cli.options import add_model, add_opening, add_settings, add_size, opener, settings_from, size_from
 from workbench.errors import SettingsError
 from workbench.pipeline.settings import Settings, parse_setting
 
@@ -30,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE", help="write one self-contained HTML page")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all numbers as CSV")
+    add_size(parser)
+    add_opening(parser)
     parser.epilog = "Example: workbench compare clip.mp4 --vary steps=1,2,4 --vary tpm=on,off --report report.html"
     add_settings(parser)
     add_model(parser)
@@ -56,11 +58,13 @@ def run(args: argparse.Namespace) -> int:
     from workbench.comparison import compare
     from workbench.degrade import cropped, degraded
     from workbench.pipeline.memory import check_memory
-    from workbench.video import open_clip
 
     if args.metrics == "list":
         return list_metrics()
-    clip, reference = open_clip(args.clip), None if args.reference is None else open_clip(args.reference)
+    open_with = opener(args)
+    clip, reference = open_with(args.clip), None if args.reference is None else open_with(args.reference)
+    for note in (*clip.notes, *(() if reference is None else reference.notes)):
+        print(f"note: {note}", file=sys.stderr)
     if args.degradation is not None:
         if reference is not None:
             raise SettingsError("with --degradation the clip is its own reference; leave out --reference.")
@@ -77,6 +81,8 @@ def run(args: argparse.Namespace) -> int:
         reference=reference,
         metrics=metric_names(args.metrics, with_reference=reference is not None),
         against=other_columns(args.against),
+        size=size_from(args),
+        open_with=open_with,
         resume=args.resume,
         on_frame=lambda done: print(f"\rframe {done}", end="", file=sys.stderr, flush=True),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cli.compare import add_columns, list_metrics, load, metric_names, other_columns, varied
-from workbench.cli.options import add_model, add_settings, settings_from
+from workbench.cli.options import add_model, add_opening, add_settings, add_size, opener, settings_from, size_from
 from workbench.errors import SettingsError
 
 
@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figure", type=Path, metavar="FILE", help="with --strengths: draw quality against strength")
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames of each clip")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
+    add_size(parser)
+    add_opening(parser)
     add_settings(parser)
     add_model(parser)
 
@@ -57,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
         metrics=metric_names(args.metrics, with_reference=True) or PROTOCOL,
         against=other_columns(args.against),
         frames=args.frames,
+        size=size_from(args),
+        open_with=opener(args),
         resume=args.resume,
         on_clip=lambda name, clip: print(f"{name}: {clip.frames} frames", flush=True),
     )

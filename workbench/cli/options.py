@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from workbench.pipeline.settings import Settings, kind_of, parse_setting
+from workbench.pipeline.size import OutputSize
+
+if TYPE_CHECKING:
+    from workbench.video import Clip
 
 ALIASES = {"steps": ["--num_inference_steps"]}
 AUTOMATIC = "vae_slicing"  # may be left to the memory estimate
@@ -42,6 +48,37 @@ def settings_from(args: argparse.Namespace) -> Settings:
 def is_automatic(args: argparse.Namespace) -> bool:
     """Whether VAE slicing is left to the estimate."""
     return getattr(args, f"setting_{AUTOMATIC}") == "auto"
+
+
+def add_opening(parser: argparse.ArgumentParser) -> None:
+    """How clips are read; ``opener`` takes it."""
+    group = parser.add_argument_group("reading")
+    group.add_argument(
+        "--deinterlace", choices=("auto", "off"), default="auto",
+        help="off: leave both fields of interlaced video woven into each frame",
+    )  # fmt: skip
+    group.add_argument(
+        "--colours", choices=("source", "bt709"), default="source",
+        help="bt709: tone-map HDR (PQ, HLG) and convert wide gamuts, rather than keep them",
+    )  # fmt: skip
+
+
+def opener(args: argparse.Namespace) -> Callable[[Any], Clip]:
+    """``open_clip`` as the command line asks for it."""
+    from workbench.video import open_clip
+
+    return partial(open_clip, deinterlace=args.deinterlace, colours=args.colours)
+
+
+def add_size(parser: argparse.ArgumentParser) -> None:
+    """How large the output is; ``size_from`` takes it."""
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--scale", type=float, default=None, help="size of the output: up to 4, by default 4")
+    size.add_argument("--height", type=int, default=None, help="rows of the output instead, up to x4, as 1080")
+
+
+def size_from(args: argparse.Namespace) -> OutputSize:
+    return OutputSize(scale=args.scale, height=args.height)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

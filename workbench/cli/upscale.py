@@ -7,7 +7,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.cli.options import add_model, add_settings, is_automatic, settings_from
+from workbench.cli.options import (
+    add_model,
+    add_opening,
+    add_settings,
+    add_size,
+    is_automatic,
+    opener,
+    settings_from,
+    size_from,
+)
 from workbench.cli.plan import Job, plan
 from workbench.errors import InputError
 from workbench.video.folders import list_skipped
@@ -17,7 +26,6 @@ if TYPE_CHECKING:
     from workbench.pipeline.pipeline import Pipeline
     from workbench.pipeline.run import Run
     from workbench.pipeline.settings import Settings
-    from workbench.pipeline.size import OutputSize
     from workbench.video import Clip
 
 EXAMPLES = """\
@@ -45,17 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".mp4, .mkv (lossless), a folder (PNG), .png; without it, INPUT_x4 in the current folder",
     )  # fmt: skip
     parser.add_argument("--frames", default=None, help="which frames, as in Python: 10:34, ::2, :8")
-    parser.add_argument(
-        "--deinterlace", choices=("auto", "off"), default="auto",
-        help="off: leave both fields of interlaced video woven into each frame",
-    )  # fmt: skip
-    parser.add_argument(
-        "--colours", choices=("source", "bt709"), default="source",
-        help="bt709: tone-map HDR (PQ, HLG) and convert wide gamuts, rather than keep them",
-    )  # fmt: skip
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--scale", type=float, default=None, help="size of the output: up to 4, by default 4")
-    size.add_argument("--height", type=int, default=None, help="rows of the output instead, up to x4, as 1080")
+    add_opening(parser)
+    add_size(parser)
     parser.add_argument("--lossless", action="store_true", help="make .mkv (FFV1) where no output is named")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there")
     parser.add_argument("--resume", action="store_true", help="go on with an output that was stopped")
@@ -107,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
             return 130
-        width, height = _size(args).of(clip.size)
+        width, height = size_from(args).of(clip.size)
         print(f"{done.output}: {done.frames} frames, {width}x{height}")
     return 0
 
@@ -122,18 +121,12 @@ def _published_only(args: argparse.Namespace) -> None:
         )
 
 
-def _size(args: argparse.Namespace) -> OutputSize:
-    from workbench.pipeline.size import OutputSize
-
-    return OutputSize(scale=args.scale, height=args.height)
-
-
 def _check_outputs(clips: list[tuple[Job, Clip]], args: argparse.Namespace) -> None:
     """Raises before any work for an output that cannot be written or is somebody else's."""
     from workbench.pipeline.run import check_output
 
     for job, clip in clips:
-        _size(args).of(clip.size)
+        size_from(args).of(clip.size)
         check_output(job.output.expanduser(), clip, resume=args.resume, overwrite=args.overwrite)
 
 
@@ -146,18 +139,13 @@ def _check_records(
 
     for (job, clip), settings in zip(clips, settled, strict=True):
         output = job.output.expanduser()
-        check_output(output, clip, begun_from(pipe, clip, settings, _size(args).of(clip.size), output), resume=True)
+        check_output(output, clip, begun_from(pipe, clip, settings, size_from(args).of(clip.size), output), resume=True)
 
 
 def _clip(job: Job, args: argparse.Namespace) -> Clip:
-    from workbench.video import open_clip
-    from workbench.video.encode import HDR
-    from workbench.video.place import is_video
+    from workbench.video.write import open_for
 
-    clip = open_clip(job.source, deinterlace=args.deinterlace, colours=args.colours)
-    if clip.info.transfer in HDR and not is_video(job.output):  # eight bits of PQ or HLG would show bands
-        print(f"note: {job.source}: tone-mapped to BT.709, since PNG files hold no HDR", file=sys.stderr)
-        clip = open_clip(job.source, deinterlace=args.deinterlace, colours="bt709")
+    clip = open_for(job.source, job.output, opener(args))
     for note in clip.notes:
         print(f"note: {job.source}: {note}", file=sys.stderr)
     return clip if args.frames is None else clip[_slice(args.frames)]
@@ -214,6 +202,6 @@ def _upscale(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: arg
             bar.update(out.index + 1 - bar.n)
 
         return upscale_to_file(
-            pipe, clip, job.output, settings, size=_size(args), resume=args.resume, overwrite=args.overwrite,
+            pipe, clip, job.output, settings, size=size_from(args), resume=args.resume, overwrite=args.overwrite,
             on_output=advance,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from workbench.degrade import cropped, degraded
 from workbench.metrics import METRICS
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
+from workbench.pipeline.size import OutputSize
 from workbench.video import Clip, open_clip
 
 PROTOCOL = ("psnr", "ssim", "psnr_y", "ssim_y", "tof_farneback", "flicker")
@@ -111,23 +113,29 @@ def evaluate(
     metrics: Sequence[str] = PROTOCOL,
     against: Sequence[str | os.PathLike[str] | Upscaler] = ("bicubic",),
     frames: int | None = None,
+    size: OutputSize | None = None,
+    open_with: Callable[[Any], Clip] = open_clip,
     resume: str | os.PathLike[str] | None = None,
     on_clip: Callable[[str, Comparison], None] | None = None,
 ) -> Evaluation:
     """Shrinks every high-resolution clip of ``folder`` (see ``find_clips``), upscales it, compares with the original.
 
     ``degradation``: a chain as ``degrade.chain`` reads it, ``bicubic+noise:3+h264:28``. ``frames``: at most so many of
-    each clip. ``resume``: a folder to keep everything in and to go on from. Whole pictures are measured, no borders
-    left out; what had to be cropped, and frames that are missing, are in the result's ``notes``.
+    each clip. ``size``, ``open_with``: as in ``compare``. ``resume``: a folder to keep everything in and to go on from.
+    Whole pictures are measured, no borders left out; what had to be cropped, and frames that are missing, are in the
+    result's ``notes``.
     """
     clips, notes = {}, []
     for name, path in find_clips(Path(folder)).items():
-        original = open_clip(path)[:frames]
+        original = open_with(path)[:frames]
         truth = cropped(original)
         notes += [f"{name}: {note}" for note in _notes(path, original, truth)]
         keep = None if resume is None else Path(resume) / degradation.replace(":", "-") / name
         lr = degraded(truth, degradation)
-        clips[name] = compare(pipe, lr, *settings, reference=truth, metrics=metrics, against=against, resume=keep)
+        clips[name] = compare(
+            pipe, lr, *settings, reference=truth, metrics=metrics, against=against, size=size, open_with=open_with,
+            resume=keep,
+        )  # fmt: skip
         if on_clip is not None:
             on_clip(name, clips[name])
         if frames is not None and clips[name].frames < frames:
@@ -137,7 +145,7 @@ def evaluate(
 
 def _notes(path: Path, original: Clip, truth: Clip) -> list[str]:
     """What a reader of the numbers must know of a clip."""
-    notes = []
+    notes = list(original.notes)
     if truth.size != original.size:
         sizes = [f"{width}x{height}" for width, height in (original.size, truth.size)]
         notes.append(f"{sizes[0]} is cropped to {sizes[1]} at the right and below, whole low-resolution pixels")

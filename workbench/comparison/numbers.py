@@ -12,6 +12,7 @@ from workbench.comparison.statistics import BETTER, WORSE, over_frames
 from workbench.comparison.tables import aligned, significant
 from workbench.comparison.verdicts import STARS, Judged, detailed, judged
 from workbench.metrics import METRICS
+from workbench.pixels import SCALE
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,12 @@ class Numbers:
     @property
     def metrics(self) -> list[str]:
         return list(self.about["metrics"])
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """(width, height) of what was compared; x4 where nothing else is said."""
+        width, height = self.about.get("size") or [SCALE * side for side in self.about["clip"]["size"]]
+        return width, height
 
     @property
     def frames(self) -> int:

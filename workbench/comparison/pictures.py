@@ -79,11 +79,14 @@ def shrunk(picture: np.ndarray, width: int) -> np.ndarray:
 
 
 def mp4(pictures: Iterable[np.ndarray], fps: float) -> str:
-    """(H, W, 3) uint8 RGB frames with even sides -> H.264 in MP4 (BT.709), base64; every eighth frame can be sought."""
+    """(H, W, 3) uint8 RGB frames -> H.264 in MP4 (BT.709), base64; every eighth frame can be sought.
+
+    Odd sides lose their last row or column, since the format has even ones only."""
     buffer = io.BytesIO()
     stream = None
     with av.open(buffer, "w", format="mp4") as container:
-        for picture in pictures:
+        for whole in pictures:
+            picture = np.ascontiguousarray(whole[: whole.shape[0] // 2 * 2, : whole.shape[1] // 2 * 2])
             if stream is None:
                 stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
                 stream.height, stream.width = picture.shape[:2]

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from workbench.comparison.curves import curve
@@ -18,7 +19,6 @@ from workbench.comparison.store import INPUT, REFERENCE, Store, encode
 from workbench.comparison.tables import significant
 from workbench.errors import OutputError
 from workbench.metrics import METRICS
-from workbench.pixels import SCALE
 
 ELEMENTS = ("divider.js", "keys.js", "player.js")  # custom elements, the same that the app's page shows
 LONGEST = 120  # frames of the moving clip
@@ -54,9 +54,9 @@ def _text(name: str) -> str:
 
 
 def _facts(comparison: Numbers) -> str:
-    width, height = comparison.about["clip"]["size"]
+    (width, height), large = comparison.about["clip"]["size"], comparison.picture_size
     fps = comparison.about["clip"]["fps"]
-    facts = [f"{comparison.frames} frames", f"{width}×{height} → {SCALE * width}×{SCALE * height}"]
+    facts = [f"{comparison.frames} frames", f"{width}×{height} → {large[0]}×{large[1]}"]
     facts += [f"{fps:.4g} frames/s"] if fps else []
     facts.append("with reference" if comparison.about["reference"] else "no reference")
     return "".join(f"<li>{escape(fact)}</li>" for fact in facts)
@@ -129,7 +129,7 @@ def _crop(crop: Crop, comparison: Numbers, store: Store) -> str:
             ("height", crop.size / height),
         )
     )
-    small = np.repeat(np.repeat(store.picture(INPUT, crop.index), SCALE, 0), SCALE, 1)
+    small = cv2.resize(store.picture(INPUT, crop.index), (width, height), interpolation=cv2.INTER_NEAREST)
     shown = [("input", crop.of(small))]
     shown += [(c, crop.of(store.picture(k, crop.index))) for k, c in enumerate(comparison.columns)]
     if comparison.about["reference"]:
@@ -177,11 +177,10 @@ def _script_data(comparison: Numbers, store: Store) -> str:
         clips[name] = mp4(_played(store, REFERENCE, frames), fps)
     others = comparison.columns[1:]
     left = next((name for name in ("bicubic", *reversed(others)) if name in others), comparison.columns[0])
-    width, height = comparison.about["clip"]["size"]
     data = {
         "fps": fps,
         "frames": frames,
-        "size": [SCALE * width, SCALE * height],
+        "size": list(comparison.picture_size),
         "left": left,
         "right": comparison.columns[0],
         "clips": clips,

@@ -22,7 +22,8 @@ from workbench.metrics import Metric, choose, estimate_motion
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
-from workbench.pixels import SCALE, image_to_unit, unit_to_image
+from workbench.pipeline.size import OutputSize
+from workbench.pixels import image_to_unit, unit_to_image
 from workbench.types import Frame
 from workbench.video import Clip, open_clip
 
@@ -37,28 +38,35 @@ def compare(
     reference: Any = None,
     metrics: Sequence[str] | None = None,
     against: Sequence[str | os.PathLike[str] | Upscaler] = ("bicubic",),
+    size: OutputSize | None = None,
+    open_with: Callable[[Any], Clip] = open_clip,
     resume: str | os.PathLike[str] | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> Comparison:
     """Runs a clip through the pipeline under each of ``settings``, and through what it is compared against.
 
-    ``clip``, ``reference``: anything ``open_clip`` takes; the reference has frames four times as large. ``metrics``:
-    names from ``workbench.metrics.METRICS``; None takes a usual few. ``against``: ``bicubic``, ``lanczos``, files of
-    single-image models, videos that others made of the clip, or ``Upscaler`` s. ``resume``: a folder that keeps
-    everything, to go on after a break and to report from later. ``on_frame``: called with the number of frames done.
+    ``clip``, ``reference``: anything ``open_clip`` takes; the reference has frames four times as large. ``size``: at
+    which all are compared: every picture, the reference's too, is brought down to it by the same filter (without it,
+    x4); a reference or recording may also have that size itself. ``open_with``: opens the clip, the reference and
+    recordings, as ``functools.partial(open_clip, colours="bt709")``. ``metrics``: names from
+    ``workbench.metrics.METRICS``; None takes a usual few. ``against``: ``bicubic``, ``lanczos``, files of single-image
+    models, videos that others made of the clip, or ``Upscaler`` s. ``resume``: a folder that keeps everything, to go on
+    after a break and to report from later. ``on_frame``: called with the number of frames done.
 
     Differences are to the first of ``settings`` (to the first of ``against`` when ``pipe`` is None). All metrics see
     8-bit pictures, as a person would save them. Frames are streamed; pictures lie on disk until the comparison is gone.
     Raises InputError, SettingsError or MetricUnavailable before the first frame where it can.
     """
-    clip = open_clip(clip)
-    columns = _columns(pipe, settings, against, (clip.height, clip.width))
-    truth = None if reference is None else open_clip(reference)
+    clip, size = open_with(clip), size or OutputSize()
+    device = "auto" if pipe is None else pipe.device
+    others = [upscaler(other, device=device, open_with=open_with) for other in against]
+    columns = _columns(pipe, settings, others, (clip.height, clip.width))
+    truth = None if reference is None else open_with(reference)
     chosen = _metrics(metrics, truth)
-    _check_reference(clip, truth)
+    _check_reference(clip, truth, size)
     for column in columns:
         if isinstance(column, Recorded):
-            column.check(clip)
+            column.check(clip, size)
     temporary = None
     if resume is None:
         temporary = tempfile.TemporaryDirectory(prefix="comparison-")
@@ -69,9 +77,10 @@ def compare(
         "metrics": [metric.name for metric in chosen],
         "clip": {"name": clip.info.name, "size": list(clip.size), "fps": clip.fps},
         "reference": None if truth is None else truth.info.name,
+        "size": list(size.of(clip.size)),
     }
     done = store.begin(header)
-    for record in _measure(store, columns, chosen, clip, truth, done):
+    for record in _measure(store, columns, chosen, clip, truth, size, done):
         store.add(record)
         if on_frame is not None:
             on_frame(record["index"] + 1)
@@ -82,7 +91,7 @@ def compare(
 
 
 def _columns(
-    pipe: Pipeline | None, settings: Sequence[Settings], against: Sequence[Any], size: tuple[int, int]
+    pipe: Pipeline | None, settings: Sequence[Settings], others: Sequence[Upscaler], size: tuple[int, int]
 ) -> list[Upscaler]:
     if pipe is None and settings:
         raise SettingsError("settings need a pipeline to run under; give one, or no settings.")
@@ -90,7 +99,7 @@ def _columns(
     columns: list[Upscaler] = []
     if pipe is not None:
         columns += [PipelineUpscaler(pipe, s, name, size) for s, name in zip(mine, name_settings(mine), strict=True)]
-    columns += [upscaler(other, device="auto" if pipe is None else pipe.device) for other in against]
+    columns += others
     names = [column.name for column in columns]
     if not names or len(set(names)) < len(names):
         raise SettingsError(f"a comparison needs columns of different names, got {names}.")
@@ -105,11 +114,9 @@ def _metrics(names: Sequence[str] | None, truth: Clip | None) -> list[Metric]:
     return chosen
 
 
-def _check_reference(clip: Clip, truth: Clip | None) -> None:
-    wanted = (clip.size[0] * SCALE, clip.size[1] * SCALE)
-    if truth is not None and truth.size != wanted:
-        sizes = [f"{width}x{height}" for width, height in (wanted, truth.size)]
-        raise InputError(f"the reference must be {SCALE} times as large as the clip, {sizes[0]}; it is {sizes[1]}.")
+def _check_reference(clip: Clip, truth: Clip | None, size: OutputSize) -> None:
+    if truth is not None and not size.fits(truth.size, clip.size):
+        raise InputError(f"the reference must be {size.in_words(clip.size)}; it is {truth.width}x{truth.height}.")
 
 
 @dataclass
@@ -123,7 +130,13 @@ class _Pictures:
 
 
 def _measure(
-    store: Store, columns: list[Upscaler], metrics: list[Metric], clip: Clip, truth: Clip | None, done: int
+    store: Store,
+    columns: list[Upscaler],
+    metrics: list[Metric],
+    clip: Clip,
+    truth: Clip | None,
+    size: OutputSize,
+    done: int,
 ) -> Iterator[dict[str, Any]]:
     """One record a frame: ``index``, ``seconds`` by column, ``values`` by column and metric."""
     local = [metric for metric in metrics if metric.scope != "sequence"]
@@ -143,10 +156,10 @@ def _measure(
         shown = unit_to_image(image_to_unit(frame.image))
         store.save_picture(INPUT, index, shown)
         lr = image_to_unit(shown)
-        now = _Pictures(lr, None if truth is None else _truth(truths, store, index))
+        now = _Pictures(lr, None if truth is None else _truth(truths, store, index, size, clip.size))
         known: dict[str, Any] = {} if truth is None else {"reference": now.reference}
         if before and moving:
-            known["motion"] = estimate_motion(lr, before.lr)
+            known["motion"] = estimate_motion(lr, before.lr, None if size == OutputSize() else size.of(clip.size)[::-1])
         record: dict[str, Any] = {"index": index, "seconds": {}, "values": {}, "states": []}
         for place, (column, lane) in enumerate(zip(columns, lanes, strict=True)):
             start = time.perf_counter()
@@ -156,7 +169,7 @@ def _measure(
             if isinstance(output, Output):
                 store.save_state(place, output.state)
                 record["states"].append(place)
-            now.outputs[column.name] = picture = _kept(store, place, index, output, lr)
+            now.outputs[column.name] = picture = _kept(store, place, index, output, size, clip.size)
             pair = {"previous": before.outputs[column.name], "previous_reference": before.reference} if before else {}
             known_here = known | pair | {"output": picture}
             record["values"][column.name] = {
@@ -175,25 +188,26 @@ def _before(store: Store, columns: list[Upscaler], truth: Clip | None, done: int
     return _Pictures(image_to_unit(store.picture(INPUT, done - 1)), reference, outputs)
 
 
-def _truth(truths: Iterator[Frame], store: Store, index: int) -> Tensor:
+def _truth(truths: Iterator[Frame], store: Store, index: int, size: OutputSize, source: tuple[int, int]) -> Tensor:
     frame = next(truths, None)
     if frame is None:
         raise InputError(f"the reference ends after {index} frames, before the clip does; cut the clip there.")
-    picture = unit_to_image(image_to_unit(frame.image))
+    picture = unit_to_image(size.apply(image_to_unit(frame.image), source))
     store.save_picture(REFERENCE, index, picture)
     return image_to_unit(picture)
 
 
-def _kept(store: Store, place: int, index: int, output: Tensor | Output | None, lr: Tensor) -> Tensor:
-    """Saves a column's picture, and gives it as it was saved."""
+def _kept(
+    store: Store, place: int, index: int, output: Tensor | Output | None, size: OutputSize, source: tuple[int, int]
+) -> Tensor:
+    """Saves a column's picture at the compared size, and gives it as it was saved."""
     if output is None:
         raise InputError(f"an upscaler must give one picture a frame; column {place} ended before frame {index}.")
     if isinstance(output, Output):
         output = output.frame
-    wanted = (3, lr.shape[1] * SCALE, lr.shape[2] * SCALE)
-    if tuple(output.shape) != wanted:
-        raise InputError(f"an upscaler must give pictures of shape {wanted}, got {tuple(output.shape)}.")
-    picture = unit_to_image(output)
+    if not size.fits((output.shape[-1], output.shape[-2]), source):
+        raise InputError(f"an upscaler must give pictures {size.in_words(source)}; got {tuple(output.shape)}.")
+    picture = unit_to_image(size.apply(output, source))
     store.save_picture(place, index, picture)
     return image_to_unit(picture)
 

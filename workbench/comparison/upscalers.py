@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from workbench.errors import InputError, ModelError, SettingsError
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings, words
+from workbench.pipeline.size import OutputSize
 from workbench.pipeline.state import State
 from workbench.pixels import SCALE, image_to_unit
 from workbench.types import Frame
@@ -116,8 +117,8 @@ class ImageModel:
 class Recorded:
     """A video or folder of frames that something else has made of the same clip: it is played, nothing is computed.
 
-    ``source``: anything ``open_clip`` takes, four times as large as the clip, with its frames in step from the first;
-    what follows the clip's last frame is left out. Its time is not known: ``seconds`` are nan.
+    ``source``: anything ``open_clip`` takes, as large as the comparison's pictures (or x4), with its frames in step
+    from the first; what follows the clip's last frame is left out. Its time is not known: ``seconds`` are nan.
     """
 
     def __init__(self, source: Any, name: str | None = None) -> None:
@@ -130,12 +131,11 @@ class Recorded:
             "time": "not known, it was made elsewhere",
         }
 
-    def check(self, clip: Clip) -> None:
+    def check(self, clip: Clip, size: OutputSize) -> None:
         """Raises InputError unless this can be a recording of ``clip``, as far as is known before it is played."""
-        wanted = (clip.width * SCALE, clip.height * SCALE)
-        if self.clip.size != wanted:
-            sizes = [f"{width}x{height}" for width, height in (wanted, self.clip.size)]
-            raise InputError(f"{self.name} must be {SCALE} times as large as the clip, {sizes[0]}; it is {sizes[1]}.")
+        if not size.fits(self.clip.size, clip.size):
+            width, height = self.clip.size
+            raise InputError(f"{self.name} must be {size.in_words(clip.size)}; it is {width}x{height}.")
         if clip.info.length is not None and self.clip.info.length is not None and len(self.clip) < len(clip):
             raise InputError(
                 f"{self.name} has {len(self.clip)} frames, the clip has {len(clip)}; "
@@ -154,9 +154,14 @@ class Recorded:
             yield image_to_unit(picture.image)
 
 
-def upscaler(source: str | os.PathLike[str] | Upscaler, *, device: str | torch.device = "auto") -> Upscaler:
+def upscaler(
+    source: str | os.PathLike[str] | Upscaler,
+    *,
+    device: str | torch.device = "auto",
+    open_with: Callable[[Any], Clip] = open_clip,
+) -> Upscaler:
     """``bicubic``, ``lanczos``, a name of ``PEERS``, the path of an image model or of a video made elsewhere, or an
-    upscaler as it is."""
+    upscaler as it is. ``open_with``: opens such a video."""
     if not isinstance(source, (str, os.PathLike)):
         return source
     if str(source) in FILTERS:
@@ -166,7 +171,7 @@ def upscaler(source: str | os.PathLike[str] | Upscaler, *, device: str | torch.d
     if Path(source).suffix.lower() in MODEL_SUFFIXES:
         return ImageModel(source, device=device)
     if Path(source).suffix.lower() in VIDEO_SUFFIXES or Path(source).is_dir():
-        return Recorded(source)
+        return Recorded(open_with(source))
     raise SettingsError(
         f"nothing to compare against under {str(source)!r}: give {', '.join((*FILTERS, *PEERS))}, the file of a "
         f"single-image model ({', '.join(MODEL_SUFFIXES)}), or a video or folder of frames made of the same clip."

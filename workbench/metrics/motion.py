@@ -39,12 +39,18 @@ class Correspondence:
         return torch.where((self.flow == 0).all(0), previous, fetched)
 
 
-def estimate_motion(current: Tensor, previous: Tensor) -> Correspondence:
-    """Low-resolution frames (3, h, w) in [0, 1] -> their motion on the output's grid, four times as large.
+def estimate_motion(current: Tensor, previous: Tensor, size: tuple[int, int] | None = None) -> Correspondence:
+    """Low-resolution frames (3, h, w) in [0, 1] -> their motion on the output's grid of ``size`` (H, W), by default
+    four times as large.
 
     DIS flow both ways between the frames enlarged by bicubic interpolation: independent of the upscalers judged by it.
     """
-    now, before = (unit_to_signed(upscale(p).clamp(0, 1)) for p in batched(current, previous, single=True))
+    pair = batched(current, previous, single=True)
+    if size is None:
+        large = [upscale(p) for p in pair]
+    else:
+        large = [F.interpolate(p, size, mode="bicubic", align_corners=False, antialias=True) for p in pair]
+    now, before = (unit_to_signed(p.clamp(0, 1)) for p in large)
     flow, backward = dis(now, before), dis(before, now)
     visible = visible_pixels(flow[0], backward[0])
     return Correspondence(flow[0], visible)

@@ -44,10 +44,24 @@ class OutputSize:
             )
         return _whole(width * self.height / height), int(self.height)
 
-    def apply(self, picture: Tensor) -> Tensor:
-        """(3, 4h, 4w) in [0, 1] -> (3, H, W) in [0, 1], by an antialiased bicubic filter; x4 stays as it is."""
+    def fits(self, size: tuple[int, int], source: tuple[int, int]) -> bool:
+        """Whether pictures of ``size`` (width, height) can stand beside outputs of a ``source``: they have the output's
+        size, or x4, which ``apply`` brings down."""
+        return size in (self.of(source), (source[0] * SCALE, source[1] * SCALE))
+
+    def in_words(self, source: tuple[int, int]) -> str:
+        """What ``fits``: ``4 times as large as the clip, 1280x720``."""
+        (width, height), (columns, rows) = source, self.of(source)
+        words = f"{SCALE} times as large as the clip, {width * SCALE}x{height * SCALE}"
+        return words if (columns, rows) == (width * SCALE, height * SCALE) else f"{words}, or {columns}x{rows}"
+
+    def apply(self, picture: Tensor, source: tuple[int, int] | None = None) -> Tensor:
+        """(3, Y, X) -> (3, H, W), both in [0, 1], by an antialiased bicubic filter; what has that size stays as it is.
+
+        ``source``: (width, height) of the low-resolution frame; without it, a quarter of the picture's.
+        """
         rows, columns = picture.shape[-2:]
-        width, height = self.of((columns // SCALE, rows // SCALE))
+        width, height = self.of(source or (columns // SCALE, rows // SCALE))
         if (height, width) == (rows, columns):
             return picture
         from torch.nn.functional import interpolate  # the app's server has no torch, and knows this class

@@ -25,6 +25,7 @@ from workbench.pipeline.stream import back_project
 from workbench.pixels import image_to_unit, rounded, signed_to_unit, unit_to_image, unit_to_signed, upscale
 from workbench.train.data import quantised, to_lr
 from workbench.train.pool import CLIPS
+from workbench.video.files import media_path
 
 BORDER = 4
 
@@ -71,7 +72,7 @@ def open_clips(
 def read_frames(file: Path, start: int, stop: int) -> Tensor:
     """(T, 3, H, W) in [-1, 1]."""
     decoded = []
-    with av.open(str(file)) as container:
+    with av.open(media_path(file)) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index >= stop:
                 break

@@ -22,6 +22,7 @@ import av
 import skimage
 
 from workbench.errors import TrainingError
+from workbench.video.files import media_path
 
 DEBIAN = {
     "gnome-backgrounds": "GPL-2 or CC-BY-SA-3.0, by picture; listed in its copyright file",
@@ -108,7 +109,7 @@ def _place(picture: Path, name: str, train: Path, heldout: Path) -> None:
 
 def cut(source: Path, target: Path, start: int, stop: int) -> None:
     """Frames start..stop of a clip as a lossless file."""
-    with av.open(str(source)) as container, av.open(str(target), "w") as written:
+    with av.open(media_path(source)) as container, av.open(media_path(target), "w") as written:
         video = container.streams.video[0]
         stream = written.add_stream("ffv1", rate=Fraction(video.average_rate or 25))
         stream.width, stream.height, stream.pix_fmt = video.width, video.height, "bgr0"

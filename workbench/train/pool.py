@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from workbench.errors import TrainingError
+from workbench.video.files import media_path
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 CLIPS = (".mkv", ".mp4", ".mov", ".avi", ".webm", ".mpg", ".gif")
@@ -67,7 +68,7 @@ def _photo(file: Path) -> Iterator[np.ndarray]:
 
 
 def _clip(file: Path) -> Iterator[np.ndarray]:
-    with av.open(str(file)) as container:
+    with av.open(media_path(file)) as container:
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
     yield from _reduced(frames, 1.0)
 

@@ -16,6 +16,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from workbench.errors import InputError
 from workbench.pixels import eight_bit, float_to_image
 from workbench.video.filters import Chain, Steps
+from workbench.video.light import UNKNOWN, Light, read_light
 from workbench.video.orientation import Orientation, from_display_matrix
 
 # libswscale's flags for exact rounding and interpolated chroma; PyAV names them from version 18 on.
@@ -56,6 +57,7 @@ class Colour:
     primaries: str | None  # of the frames that come out, as the transfer
     transfer: str | None
     size: tuple[int, int]  # (width, height) as stored
+    light: Light = UNKNOWN
     to_bt709: Steps = ()  # what maps a wider gamut or a higher range to BT.709, where that was asked for
     notes: tuple[str, ...] = ()
 
@@ -89,6 +91,9 @@ def describe(frame: av.VideoFrame, codec: str, *, to_bt709: bool = False) -> Col
         notes.append(f"{bits}-bit source: frames are uint16")
     primaries, transfer = _PRIMARIES.get(int(frame.color_primaries)), _TRANSFERS.get(int(frame.color_trc))
     steps: Steps = ()
+    light = UNKNOWN if to_bt709 else read_light(frame)
+    if light.dynamic:
+        notes.append(f"{' and '.join(light.dynamic)} (told for each frame) is left out")
     if transfer in _HDR or primaries in _WIDE:
         kind = f"HDR ({_HDR[transfer]})" if transfer in _HDR else f"{_WIDE[primaries or '']} colours"
         if to_bt709:
@@ -103,9 +108,7 @@ def describe(frame: av.VideoFrame, codec: str, *, to_bt709: bool = False) -> Col
         if orientation.mirrored:
             notes.append("the stream asks for a mirror image: done")
     size = (frame.width, frame.height)
-    return Colour(
-        name, matrix, full, bits, alpha, orientation, primaries, transfer, size, to_bt709=steps, notes=tuple(notes)
-    )
+    return Colour(name, matrix, full, bits, alpha, orientation, primaries, transfer, size, light, steps, tuple(notes))
 
 
 def _mapping(primaries: str | None, transfer: str | None) -> Steps:

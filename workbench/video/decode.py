@@ -74,6 +74,7 @@ class VideoSource:
             primaries=probe.colour.primaries,
             transfer=probe.colour.transfer,
             bits=probe.colour.bits,
+            light=probe.colour.light,
             pixel_aspect=1 / probe.pixel_aspect if turned else probe.pixel_aspect,
             notes=tuple(notes),
             options=changed,

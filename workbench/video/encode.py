@@ -52,7 +52,8 @@ def choose_coding(suffix: str, info: SourceInfo | None, crf: int) -> Coding:
     wide = primaries == "bt2020"
     tags = _tags(primaries, transfer or "bt709", "bt2020nc" if wide else "bt709", "tv")
     if transfer in HDR:
-        options = {"crf": str(crf), "tune": "zerolatency", "x265-params": "repeat-headers=1:log-level=error"}
+        light = "" if info is None else info.light.x265
+        options = {"crf": str(crf), "tune": "zerolatency", "x265-params": f"repeat-headers=1:log-level=error{light}"}
         return Coding("libx265", "yuv420p10le", 10, options, tags)
     options = {"crf": str(crf), "tune": "zerolatency", "x264-params": "repeat-headers=1"}
     return Coding("libx264", "yuv420p", 8, options, tags)

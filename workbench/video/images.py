@@ -47,6 +47,8 @@ class Header:
     format: str
     deep: bool
     """Whether it is read as uint16."""
+    reduced: bool
+    """Whether it has more than 8 bits that are lost: the conversion of a profile gives 8."""
     alpha: bool
     orientation: Orientation
     pictures: int
@@ -56,6 +58,21 @@ class Header:
     @property
     def is_animated(self) -> bool:
         return self.pictures > 1 and self.format in _ANIMATED
+
+
+_JPEG_XL = (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \x0d\x0a\x87\x0a")  # a bare stream, and one in a file of boxes
+
+
+def check_readable(path: Path) -> None:
+    """Raises InputError for an image of a format that this Pillow does not have; libav has no decoder for it either."""
+    if "JXL" in Image.OPEN:
+        return
+    with path.open("rb") as file:
+        if file.read(len(_JPEG_XL[1])).startswith(_JPEG_XL):
+            raise InputError(
+                f"{path} is a JPEG XL image, which the installed Pillow cannot read; save it as PNG, for example with "
+                "djxl"
+            )
 
 
 def open_image(path: Path) -> Image.Image:
@@ -69,6 +86,7 @@ def image_header(path: Path) -> Header | None:
     try:
         open_image(path).close()
     except _BROKEN:
+        check_readable(path)
         return None
     return read_header(path)
 
@@ -82,6 +100,7 @@ def read_header(path: Path) -> Header:
     """Size, depth and orientation, without decoding the pixels. Raises InputError for what is no image."""
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); expected an image")
+    check_readable(path)
     try:
         with open_image(path) as image:
             orientation = from_exif(image.getexif().get(_EXIF_ORIENTATION))
@@ -91,6 +110,7 @@ def read_header(path: Path) -> Header:
                 size=orientation.shown_size(*_stored_size(image)),
                 format=image.format or "",
                 deep=bits > 8 and profile is None,
+                reduced=bits > 8 and profile is not None,
                 alpha=has_alpha(image),
                 orientation=orientation,
                 pictures=getattr(image, "n_frames", 1),
@@ -273,6 +293,8 @@ def header_notes(headers: list[Header]) -> list[str]:
     profiles = sorted({header.profile for header in headers if header.profile is not None})
     if profiles:
         notes.append(f"colour profile ({some(profiles)}): converted to sRGB, 8 bit")
+    if reduced := sum(header.reduced for header in headers):
+        notes.append(f"{reduced} of {len(headers)} frames are 16-bit with such a profile: brought to 8 bit")
     return notes
 
 

@@ -68,17 +68,17 @@ def hold(output: Path) -> Iterator[None]:
         lock.release()
 
 
-def check_place(output: Path, clip: Clip | None = None, *, run: str | None = None, named: bool = False) -> None:
+def check_place(output: Path, clip: Clip | None = None, *, run: str | None = None) -> None:
     """Raise OutputError where writing ``output`` could harm the source of ``clip`` or a file of somebody else.
 
-    ``run``: the output's own files are those with this mark; None: those with any. ``named``: one file may be
-    anybody's, since it is named itself. A folder of pictures may hold the output's own only.
+    ``run``: the output's own files are those with this mark; None: those with any. Nothing else is ever replaced, and
+    a folder of pictures may hold nothing else.
     """
     output = placed(output)
     there = _files_at(output)
     if clip is not None and clip.path is not None:
         _check_source(output, there, clip.path)
-    foreign = [file for file in there if not _is_own(output, file, run) and not (named and file == output)]
+    foreign = [file for file in there if not _is_own(output, file, run)]
     if foreign and output.is_dir():
         names = ", ".join(file.name for file in foreign[:3]) + (", ..." if len(foreign) > 3 else "")
         raise OutputError(

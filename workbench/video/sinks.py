@@ -114,6 +114,9 @@ class VideoSink:
         self.bits = self._coding.bits
         if clip is not None:
             _check_depth(clip, path, self.notes, self.bits)
+            if clip.info.light.words and self._coding.codec != "libx265":
+                what = f"{clip.info.light.words} of HDR"
+                self.notes.append(f"{what}: left out, since only 10-bit .mp4 files are written with it")
         self._clock = Clock(clip, rate, self.notes)
         self._carried = read_carried(None if clip is None else clip.path, path.suffix.lower())
         self.notes += self._carried.lost

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from workbench.errors import InputError
 from workbench.types import Frame
+from workbench.video.light import UNKNOWN, Light
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class SourceInfo:
     transfer: str | None = None  # of the frames: "bt709", "smpte2084" (PQ), "arib-std-b67" (HLG), ...
     bits: int = 8  # of a sample as stored; frames of more than 8 are uint16
     pixel_aspect: Fraction = Fraction(1)  # of the picture as shown
+    light: Light = UNKNOWN  # of the mastering display and of the brightest frame, where HDR tells it
     notes: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
     """Of ``open_clip``, those that change the frames and are not as they are by default."""

@@ -16,12 +16,14 @@ from workbench.video.files import media_path
 from workbench.video.tracks import Carried, Track, Way
 
 _SHORT = 0.1  # seconds of sound that codecs may round away
+_LATE = 0.002  # seconds that a sound may begin late, unsaid
 
 
 @dataclass
 class _Amount:
     packets: int = 0
     seconds: float = 0.0
+    begins: float = float("inf")
 
     def lacks(self, wanted: _Amount, *, exact: bool) -> bool:
         """``exact``: packet by packet; else by the time that they last, where it is known, but for one at each end."""
@@ -48,6 +50,7 @@ def verify(
         raise OutputError(f"{there[0].packets} of {frames} frames arrived in the joined file")
     wanted = _wanted(carried, choice, window)
     whole = window is None or (window.begins and window.ends)
+    start = 0.0 if window is None else float(window.start)
     notes, copied = [], []
     for place, (track, way) in enumerate(choice, 1):
         amount, of = there[place], wanted[track.index]
@@ -59,6 +62,9 @@ def verify(
             notes.append(f"{track.name} is not whole: {part} ({way.words})")
         elif way.copies:
             copied.append(track.name)
+            late = amount.begins - max(0.0, of.begins - start + there[0].begins)
+            if track.kind == "sound" and late > _LATE:
+                notes.append(f"{track.name} begins {late * 1000:.0f} ms late, with its first whole packet")
         else:
             notes.append(f"{track.name} {way.words}")
     if lost := [key for key in carried.tags if key.lower() not in tags]:
@@ -94,4 +100,5 @@ def _amounts(container: InputContainer, start: float = float("-inf"), end: float
         if begins < end and begins + lasts > start:
             found[packet.stream.index].packets += 1
             found[packet.stream.index].seconds += lasts
+            found[packet.stream.index].begins = min(found[packet.stream.index].begins, begins)
     return found

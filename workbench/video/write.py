@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -13,11 +14,24 @@ from av.error import FFmpegError
 
 from workbench.errors import InputError, OutputError
 from workbench.video.arrays import checked_image
-from workbench.video.clip import Clip
+from workbench.video.clip import Clip, open_clip
+from workbench.video.encode import HDR
 from workbench.video.mark import Mark
 from workbench.video.place import check_format, check_place, check_vacant, hold, is_video
 from workbench.video.sinks import PictureSink, Sink, VideoSink
 from workbench.video.source import as_rate
+
+
+def open_for(source: Any, output: str | Path, open_with: Callable[..., Clip] = open_clip) -> Clip:
+    """Opens a clip that is to become ``output``: PQ and HLG, which pictures of 8 bits cannot hold, are then mapped to
+    BT.709 (a note of the clip says so).
+
+    ``open_with``: ``open_clip`` with options of its own, as ``functools.partial`` makes it.
+    """
+    clip = open_with(source)
+    if clip.info.transfer in HDR and not is_video(Path(output)):
+        return open_with(source, colours="bt709")
+    return clip
 
 
 class ClipWriter:
@@ -34,12 +48,14 @@ class ClipWriter:
     ``clip``: what the frames are made from; it gives the time stamps (variable ones too), the pixel aspect, and all
     that its file carries: sound, subtitles and chapters, cut to the clip's time, attachments, cover and tags. ``notes``
     say what an output has no place for. ``fps``: an even frame rate instead of the clip's time stamps, without sound.
-    ``crf``: H.264 quality, 0 (largest) to 51. ``overwrite``: replace what is there (a video only once the new one is
-    complete). ``resume_at``: keep exactly this many frames of what is there, and go on after them; pass the same whole
-    ``clip``. ``frames_in(path)`` tells how many there are. ``mark``: what each file says of its run, from a caller that
-    holds the output already (see ``place``); only files with the same mark are then removed or replaced.
+    ``crf``: H.264 quality, 0 (largest) to 51. ``overwrite``: replace what an earlier writer made there (a video only
+    once the new one is complete). ``resume_at``: keep exactly this many frames of what is there, and go on after them;
+    pass the same whole ``clip``. ``frames_in(path)`` tells how many there are. ``mark``: what each file says of its
+    run, from a caller that holds the output already (see ``place``); only files with the same mark are then removed or
+    replaced.
 
-    Two writers never share an output. A folder that holds the clip, or anything that no writer made, is refused.
+    Two writers never share an output. The clip itself, and files that no writer made, are never replaced: an output
+    that is one of them, or a folder that holds one, is refused.
 
     Frames go to disk as they are written: PNG files directly, videos to a part beside the output, which closing turns
     into the output (see ``segments``). Leaving the ``with`` block, by whatever exception, closes. A failing write
@@ -70,7 +86,7 @@ class ClipWriter:
             try:
                 if mark is None:
                     held.enter_context(hold(self.path))
-                check_place(self.path, clip, run=None if mark is None else mark.run, named=mark is None and overwrite)
+                check_place(self.path, clip, run=None if mark is None else mark.run)
                 if not overwrite and resume_at is None:
                     check_vacant(self.path)
                 self._sink = _make_sink(self.path, clip, as_rate(fps), crf, resume_at, Mark() if mark is None else mark)

@@ -13,7 +13,7 @@ from workbench.app.page.asked import Asked, Span
 from workbench.app.page.clip import SUFFIXES, add
 from workbench.app.page.events import PRIVATE, said
 from workbench.app.page.fields import uploads, whole
-from workbench.app.page.form import settings_form, settings_from
+from workbench.app.page.form import SIZES, settings_form, settings_from
 from workbench.app.page.tab import Own
 from workbench.app.request import MATERIAL, UPSCALERS
 from workbench.pipeline.settings import Settings
@@ -37,7 +37,7 @@ def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
     with gr.Column(visible=False, elem_id="other-video") as other_video:
         upload = gr.File(
             file_types=SUFFIXES,
-            label="Second video, four times as wide and high as the clip",
+            label="Second video of the clip, four times as wide and high or of the output's size",
             height=118,
             elem_id="second-upload",
         )
@@ -66,7 +66,7 @@ def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
         return gr.update(visible=OTHER_SETTINGS in chosen), gr.update(visible=OTHER_VIDEO in chosen)
 
     def fields(
-        span: Span, chosen: Sequence[str], video: str | None, original: Any, count: Any, *own: Any
+        span: Span, chosen: Sequence[str], video: str | None, original: Any, count: Any, size: str, *own: Any
     ) -> dict[str, Any]:
         if not chosen:
             raise RequestError("Choose what to set your settings against.")
@@ -75,12 +75,13 @@ def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
             **span.frames(most or None),
             "others": tuple(_other(choice, ready, video, own) for choice in chosen),
             "truth": bool(original),
+            **SIZES[size],
         }
 
     against.change(show, against, [more, other_video], **PRIVATE)
     upload.upload(said(take), upload, [second, message], preprocess=False, **PRIVATE)
     upload.clear(lambda: (None, ""), None, [second, message], **PRIVATE)
-    inputs = [against, second, truth, frames, *form.inputs]
+    inputs = [against, second, truth, frames, asked.size, *form.inputs]
     return Own(button="Compare", inputs=inputs, beside=[frames], fields=fields)
 
 

@@ -80,8 +80,9 @@ def _run(
     recordings = [open_clip(other)[task.request.frame_range] for other in task.others]
     against += [Recorded(clip, names_of(path)[0]) for clip, path in zip(recordings, task.others, strict=True)]
     return compare(
-        pipe, clip, *settings, reference=truth, against=against, resume=task.folder / KEPT, on_frame=progress
-    )
+        pipe, clip, *settings, reference=truth, against=against, size=task.request.size, resume=task.folder / KEPT,
+        on_frame=progress,
+    )  # fmt: skip
 
 
 class Progress:
@@ -133,14 +134,14 @@ def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
     comparison.report(task.public / "report.html")
     files |= {"curves": "curves.png", "json": "comparison.json", "csv": "comparison.csv", "report": "report.html"}
     heading, *rows = comparison.rows()
-    width, height = comparison.about["clip"]["size"]
+    width, height = comparison.picture_size
     result: dict[str, Any] = {
         "names": names,
         "table": [heading, *rows],
         "note": comparison.note,
         "frames": comparison.frames,
-        "width": 4 * width,
-        "height": 4 * height,
+        "width": width,
+        "height": height,
         "fps": None if still else open_clip(task.public / files["a"]).fps,
         "start": min(telling_frame(original), comparison.frames - 1),
         "curves": _curves(comparison),
