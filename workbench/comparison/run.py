@@ -57,11 +57,11 @@ def compare(
     8-bit pictures, as a person would save them. Frames are streamed; pictures lie on disk until the comparison is gone.
     Raises InputError, SettingsError or MetricUnavailable before the first frame where it can.
     """
-    clip, size = open_with(clip), size or OutputSize()
+    clip, size = _opened(clip, open_with), size or OutputSize()
     device = "auto" if pipe is None else pipe.device
     others = [upscaler(other, device=device, open_with=open_with) for other in against]
     columns = _columns(pipe, settings, others, (clip.height, clip.width))
-    truth = None if reference is None else open_with(reference)
+    truth = None if reference is None else _opened(reference, open_with)
     chosen = _metrics(metrics, truth)
     _check_reference(clip, truth, size)
     for column in columns:
@@ -88,6 +88,10 @@ def compare(
         raise InputError(f"{clip!r} has no frames to compare.")
     about = header | {"versions": versions(), "machine": machine()}
     return Comparison.collect(store, about, _sequences(store, columns, chosen, clip.fps), temporary)
+
+
+def _opened(source: Any, open_with: Callable[[Any], Clip]) -> Clip:
+    return source if isinstance(source, Clip) else open_with(source)
 
 
 def _columns(

@@ -44,13 +44,17 @@ UNKNOWN = Light()
 
 def read_light(frame: av.VideoFrame) -> Light:
     """From the side data of a decoded frame, where libav puts what the stream or the container says."""
-    found = {data.type.name: bytes(data) for data in frame.side_data}
-    content = found.get("CONTENT_LIGHT_LEVEL", b"")
+    content = _data(frame, "CONTENT_LIGHT_LEVEL")
     return Light(
-        mastering=_mastering(found.get("MASTERING_DISPLAY_METADATA", b"")),
+        mastering=_mastering(_data(frame, "MASTERING_DISPLAY_METADATA")),
         content="{},{}".format(*struct.unpack_from("=II", content)) if any(content) else "",
-        dynamic=tuple(dict.fromkeys(name for kind, name in _DYNAMIC.items() if kind in found)),
+        dynamic=tuple(dict.fromkeys(name for kind, name in _DYNAMIC.items() if _data(frame, kind))),
     )
+
+
+def _data(frame: av.VideoFrame, kind: str) -> bytes:
+    data = frame.side_data.get(kind)
+    return b"" if data is None else bytes(data)
 
 
 def _mastering(data: bytes) -> str:
