@@ -144,6 +144,8 @@ def _measure(
 ) -> Iterator[dict[str, Any]]:
     """One record a frame: ``index``, ``seconds`` by column, ``values`` by column and metric."""
     local = [metric for metric in metrics if metric.scope != "sequence"]
+    width, height = size.of(clip.size)
+    grid = None if size == OutputSize() else (height, width)
     moving = any("motion" in metric.arguments for metric in local)
     source = (replace(frame, index=place) for place, frame in enumerate(clip[done:], start=done))
     first = next(source, None)
@@ -163,7 +165,7 @@ def _measure(
         now = _Pictures(lr, None if truth is None else _truth(truths, store, index, size, clip.size))
         known: dict[str, Any] = {} if truth is None else {"reference": now.reference}
         if before and moving:
-            known["motion"] = estimate_motion(lr, before.lr, None if size == OutputSize() else size.of(clip.size)[::-1])
+            known["motion"] = estimate_motion(lr, before.lr, grid)
         record: dict[str, Any] = {"index": index, "seconds": {}, "values": {}, "states": []}
         for place, (column, lane) in enumerate(zip(columns, lanes, strict=True)):
             start = time.perf_counter()
