@@ -184,7 +184,7 @@ def test_an_evaluation_says_what_it_crops_and_where_frames_are_missing(tmp_path)
         cv2.imwrite(str(file), cv2.imread(str(file))[:63, :78])
     result = evaluate(None, tmp_path / "set", metrics=("psnr",), frames=3)
     assert [note.split(",")[0].split(":")[0] for note in result.notes] == ["holes", "odd", "odd"]
-    assert "(numbers 1-2)" in result.notes[0]
+    assert "holes: 1 to 2 missing" in result.notes[0]
     assert "78x63 is cropped to 76x60" in result.notes[1]
     assert "has 2 frames only, 3 were asked for" in result.notes[2]
     assert all(note in str(result) for note in result.notes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from itertools import pairwise
 from pathlib import Path
 
 from workbench.errors import InputError
@@ -27,16 +25,6 @@ def find_clips(folder: Path) -> dict[str, Path]:
     if not clips:
         raise InputError(f"no clips in {folder}: expected folders of frames (REDS4, Vid4, UDM10, Vimeo-90K) or videos.")
     return clips
-
-
-def missing_numbers(clip: Path) -> str:
-    """Of a folder of numbered frames: the gaps between its first and its last, ``"3, 7-9"``; "" where there is none."""
-    if not clip.is_dir():
-        return ""
-    names = [entry.stem for entry in clip.iterdir() if entry.suffix.lower() in IMAGE_SUFFIXES]
-    found = sorted({int(digits[-1]) for name in names if (digits := re.findall(r"\d+", name))})
-    gaps = [(before + 1, after - 1) for before, after in pairwise(found) if after > before + 1]
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in gaps)
 
 
 def _vimeo(folder: Path) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from workbench.comparison.comparison import Comparison
-from workbench.comparison.datasets import find_clips, missing_numbers
+from workbench.comparison.datasets import find_clips
 from workbench.comparison.run import compare
 from workbench.comparison.statistics import BETTER, TOO_FEW_CLIPS, WORSE, over_clips
 from workbench.comparison.store import encode
@@ -129,7 +129,7 @@ def evaluate(
     for name, path in find_clips(Path(folder)).items():
         original = open_with(path)[:frames]
         truth = cropped(original)
-        notes += [f"{name}: {note}" for note in _notes(path, original, truth)]
+        notes += [f"{name}: {note}" for note in _notes(original, truth)]
         keep = None if resume is None else Path(resume) / degradation.replace(":", "-") / name
         lr = degraded(truth, degradation)
         clips[name] = compare(
@@ -143,12 +143,10 @@ def evaluate(
     return Evaluation(clips, degradation, notes)
 
 
-def _notes(path: Path, original: Clip, truth: Clip) -> list[str]:
+def _notes(original: Clip, truth: Clip) -> list[str]:
     """What a reader of the numbers must know of a clip."""
     notes = list(original.notes)
     if truth.size != original.size:
         sizes = [f"{width}x{height}" for width, height in (original.size, truth.size)]
         notes.append(f"{sizes[0]} is cropped to {sizes[1]} at the right and below, whole low-resolution pixels")
-    if missing := missing_numbers(path):
-        notes.append(f"frames are missing (numbers {missing}): what moves jumps there, and metrics of motion count it")
     return notes
