@@ -102,13 +102,14 @@ class _Packets:
             return None
         pts = tuple(sorted(durations))
         time_base = self._stream.time_base or Fraction(1)
+        last = durations[pts[-1]] or typical_step(pts, _nominal_step(self._stream, time_base))
         return FrameIndex(
             pts=pts,
-            last_duration=durations[pts[-1]] or typical_step(pts, _nominal_step(self._stream, time_base)),
+            last_duration=last,
             time_base=time_base,
             seek_points=tuple(place for place, stamp in enumerate(pts) if stamp in clean),
             counted=False,
-            notes=tuple(_shortfall(self._stream, pts, time_base)),
+            notes=tuple(_shortfall(self._stream, pts[0], pts[-1] + last, time_base)),
         )
 
 
@@ -165,7 +166,10 @@ def _count(path: Path, is_long: bool) -> FrameIndex:
         step = typical_step(seen.stamps, _nominal_step(stream, time_base))
         may_leap = bool(container.format.flags & _MAY_LEAP)
         clock = steady(seen.stamps, step, time_base, may_leap=may_leap)
-        hints = _shortfall(stream, clock.stamps, time_base) if seekable and clock.stamps else []
+        last = _last_duration(clock.stamps, seen.last_duration, step) if clock.stamps else 0
+        hints = []
+        if seekable and clock.stamps:
+            hints = _shortfall(stream, clock.stamps[0], clock.stamps[-1] + last, time_base)
     if not seen.stamps:
         raise nothing_decodes(path, decoder.faults)
     notes = _notes(decoder, seen, clock, time_base) + hints
@@ -176,7 +180,7 @@ def _count(path: Path, is_long: bool) -> FrameIndex:
     points = [place for place, stamp in enumerate(clock.stamps) if stamp in seen.clean] if exact else []
     return FrameIndex(
         pts=clock.stamps,
-        last_duration=_last_duration(clock.stamps, seen.last_duration, step),
+        last_duration=last,
         time_base=time_base,
         seek_points=tuple(points),
         interlaced=seen.interlaced,
@@ -216,12 +220,12 @@ def _notes(decoder: Decoder, seen: _Pass, clock: Steady, time_base: Fraction) ->
     return notes
 
 
-def _shortfall(stream: av.VideoStream, pts: tuple[int, ...], time_base: Fraction) -> list[str]:
+def _shortfall(stream: av.VideoStream, start: int, end: int, time_base: Fraction) -> list[str]:
     """A note where there is clearly less than the header names. That is a hint: some headers are wrong."""
-    held = float((pts[-1] - pts[0]) * time_base)
+    held = float((end - start) * time_base)
     try:
         hours, minutes, seconds = stream.metadata["DURATION"].split(":")  # Matroska: where the track ends
-        named = int(hours) * 3600 + int(minutes) * 60 + float(seconds) - float(pts[0] * time_base)
+        named = int(hours) * 3600 + int(minutes) * 60 + float(seconds) - float(start * time_base)
     except (KeyError, ValueError):
         named = float((stream.duration or 0) * time_base)
     missing = named - held > max(0.5, 0.05 * named)

@@ -136,7 +136,9 @@ def _mux(job: Job, choice: _Choice | None, *, pictures: bool = True) -> list[str
             arguments += ["-movflags", "+faststart"]
         arguments += ["-f", _FORMATS[job.suffix], f"file:{media_path(job.unfinished)}"]
         complaints = run_ffmpeg(arguments, (lambda pipe: _feed(job, pipe)) if pictures else None)
-    return [f"damaged parts in the source's sound or subtitles: {complaints[0]}"] if complaints else []
+    if not complaints or not any(track.timed for track, _ in choice or []):  # its pictures are none of this
+        return []
+    return [f"damaged parts in the source's sound or subtitles: {complaints[0]}"]
 
 
 def _source(job: Job) -> list[str]:
