@@ -36,7 +36,10 @@ _HOMES = {
     "metrics": "",
     "open_clip": "workbench.video",
     "plots": "workbench.views",
+    "read_raw": "workbench.video",
+    "read_y4m": "workbench.video",
     "show": "workbench.views.show",
+    "write_y4m": "workbench.video",
 }
 
 if TYPE_CHECKING:
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
     from workbench.pipeline.state import State
     from workbench.trace import Trace
     from workbench.types import Frame
-    from workbench.video import Clip, ClipWriter, open_clip
+    from workbench.video import Clip, ClipWriter, open_clip, read_raw, read_y4m, write_y4m
     from workbench.views import plots
     from workbench.views.show import show
     from workbench.views.widgets import ablate, explore
@@ -75,7 +78,10 @@ __all__ = [
     "metrics",
     "open_clip",
     "plots",
+    "read_raw",
+    "read_y4m",
     "show",
+    "write_y4m",
 ]
 
 

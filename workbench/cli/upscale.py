@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from workbench.cli import pipe as pipes
 from workbench.cli.options import (
     add_model,
     add_opening,
@@ -36,6 +37,7 @@ examples:
   workbench upscale clip.mp4 --frames 0:24           the first 24 frames
   workbench upscale clip.mp4 --height 1080           x4, brought down to 1080 rows
   workbench upscale clip.mp4 --resume                go on after Ctrl-C or a crash
+  ffmpeg -i clip.mp4 -f yuv4mpegpipe - | workbench upscale - -o - | mpv -
 
 the published command's words work too:
   workbench --in_path sequences/ --out_path results/ --model_id Jamichsu/Stream-DiffVSR --num_inference_steps 4
@@ -45,12 +47,12 @@ the published command's words work too:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     parser.add_argument(
-        "input", type=Path, nargs="?", help="a video, an image, a folder of frames, or a folder of those"
+        "input", type=Path, nargs="?", help="a video, an image, a folder of frames, a folder of those, or - (a pipe)"
     )
     parser.add_argument("--in_path", type=Path, default=None, help="the published word for INPUT")
     parser.add_argument(
         "-o", "--output", "--out_path", type=Path, default=None,
-        help=".mp4, .mkv (lossless), a folder (PNG), .png; without it, INPUT_x4 in the current folder",
+        help=".mp4, .mkv (lossless), a folder (PNG), .png, - (a pipe); without it, INPUT_x4 in the current folder",
     )  # fmt: skip
     parser.add_argument("--frames", default=None, help="which frames, as in Python: 10:34, ::2, :8")
     add_opening(parser)
@@ -60,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with an output that was stopped")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made, and the memory it needs; stop")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    pipes.add_arguments(parser)
     add_settings(parser, automatic=True)
     add_model(parser)
     parts = parser.add_argument_group("parts of a model (the published command's words)")
@@ -71,13 +74,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.output != pipes.PIPE:
+        return _run(args, None)
+    with pipes.frames_out() as stream:
+        return _run(args, stream)
+
+
+def _run(args: argparse.Namespace, stream: BinaryIO | None) -> int:
+    """``stream``: where frames go, when the output is a pipe."""
     source = args.input or args.in_path
     if source is None:
         raise InputError("give an INPUT: a video, an image, a folder of frames, or a folder of those.")
     _published_only(args)
     settings = settings_from(args)
-    jobs = plan(source, args.output, lossless=args.lossless)
-    if skipped := list_skipped(source):
+    jobs = pipes.piped(source, args) or plan(source, args.output, lossless=args.lossless)
+    if source != pipes.PIPE and (skipped := list_skipped(source)):
         print(f"note: {source}: skipped, since they are no clips: {', '.join(skipped)}", file=sys.stderr)
     clips = [(job, _clip(job, args)) for job in jobs]  # bad input is told before a model is loaded
     _check_outputs(clips, args)
@@ -92,6 +103,8 @@ def run(args: argparse.Namespace) -> int:
     settled = [
         _settle(pipe, job, clip, settings, args) for job, clip in clips
     ]  # what cannot fit is told before any work
+    if stream is not None:
+        return pipes.upscale_to_pipe(pipe, clips[0][1], stream, settled[0], size_from(args), args)
     if args.resume:
         _check_records(pipe, clips, settled, args)
     for (job, clip), chosen in zip(clips, settled, strict=True):
@@ -127,7 +140,8 @@ def _check_outputs(clips: list[tuple[Job, Clip]], args: argparse.Namespace) -> N
 
     for job, clip in clips:
         size_from(args).of(clip.size)
-        check_output(job.output.expanduser(), clip, resume=args.resume, overwrite=args.overwrite)
+        if job.output != pipes.PIPE:
+            check_output(job.output.expanduser(), clip, resume=args.resume, overwrite=args.overwrite)
 
 
 def _check_records(
@@ -145,7 +159,7 @@ def _check_records(
 def _clip(job: Job, args: argparse.Namespace) -> Clip:
     from workbench.video.write import open_for
 
-    clip = open_for(job.source, job.output, opener(args))
+    clip = pipes.open_input(args) if job.source == pipes.PIPE else open_for(job.source, job.output, opener(args))
     for note in clip.notes:
         print(f"note: {job.source}: {note}", file=sys.stderr)
     return clip if args.frames is None else clip[_slice(args.frames)]
@@ -196,7 +210,7 @@ def _upscale(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: arg
 
     from workbench.pipeline.run import upscale_to_file
 
-    with tqdm(total=len(clip), unit="frame", desc=job.source.name, disable=args.quiet) as bar:
+    with tqdm(total=pipes.length_of(clip), unit="frame", desc=job.source.name, disable=args.quiet) as bar:
 
         def advance(out: Output) -> None:
             bar.update(out.index + 1 - bar.n)

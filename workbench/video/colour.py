@@ -22,7 +22,7 @@ from workbench.video.orientation import Orientation, from_display_matrix
 # libswscale's flags for exact rounding and interpolated chroma; PyAV names them from version 18 on.
 _ACCURATE_RND, _FULL_CHR_H_INP = 0x40000, 0x4000
 _TO_YUV = int(Interpolation.BICUBIC) | _ACCURATE_RND | _FULL_CHR_H_INP
-_FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int"
+SWS_FLAGS = "flags=bicubic+accurate_rnd+full_chroma_int"
 
 # AVColorSpace (ITU-T H.273 matrix coefficients) -> name; libswscale calls bt601 "smpte170m"
 _MATRICES = {
@@ -30,7 +30,7 @@ _MATRICES = {
     **{11: "smpte2085", 12: "chroma-derived-nc", 13: "chroma-derived-c", 14: "ictcp", 15: "ipt-c2"},
     **{16: "ycgco-re", 17: "ycgco-ro"},
 }
-_SWS = {"bt709": "bt709", "bt601": "smpte170m", "fcc": "fcc", "smpte240m": "smpte240m", "bt2020": "bt2020"}
+SWS_MATRICES = {"bt709": "bt709", "bt601": "smpte170m", "fcc": "fcc", "smpte240m": "smpte240m", "bt2020": "bt2020"}
 # AVColorPrimaries and AVColorTransferCharacteristic (ITU-T H.273) by libav's names
 _PRIMARIES: dict[int, str] = {
     **{1: "bt709", 4: "bt470m", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 8: "film", 9: "bt2020"},
@@ -58,6 +58,7 @@ class Colour:
     transfer: str | None
     size: tuple[int, int]  # (width, height) as stored
     light: Light = UNKNOWN
+    siting: str | None = None  # of the chroma samples, libav's name, where a reader of the stream knows it
     to_bt709: Steps = ()  # what maps a wider gamut or a higher range to BT.709, where that was asked for
     notes: tuple[str, ...] = ()
 
@@ -115,24 +116,27 @@ def _mapping(primaries: str | None, transfer: str | None) -> Steps:
     """libswscale's tone and gamut mapping; what is not tagged is taken as the standards pair it."""
     tags = f"in_primaries={primaries or 'bt2020'}:in_transfer={transfer or 'bt709'}"
     intent = "perceptual" if transfer in _HDR else "relative_colorimetric"
-    return (("scale", f"{_FLAGS}:{tags}:out_primaries=bt709:out_transfer=bt709:intent={intent}"),)
+    return (("scale", f"{SWS_FLAGS}:{tags}:out_primaries=bt709:out_transfer=bt709:intent={intent}"),)
 
 
 def _yuv_tags(frame: av.VideoFrame, codec: str, notes: list[str]) -> tuple[str, bool]:
     full_range_format = frame.format.name.startswith("yuvj")
     matrix = _MATRICES.get(int(frame.colorspace))
     if matrix is None or matrix == "rgb":
-        # The rule of players: JPEG is BT.601 (JFIF); otherwise what is larger than standard definition is BT.709.
-        large = frame.height > 576 or frame.width >= 1280
-        matrix = "bt709" if large and codec != "mjpeg" else "bt601"
+        matrix = "bt601" if codec == "mjpeg" else assumed_matrix(frame.width, frame.height)  # JFIF is BT.601
         if codec != "mjpeg":
             notes.append(f"colour matrix not tagged: {matrix} assumed from the size {frame.width}x{frame.height}")
-    if matrix not in _SWS and matrix != "ycgco":
+    if matrix not in SWS_MATRICES and matrix != "ycgco":
         raise InputError(f"the colour matrix {matrix} cannot be converted to RGB; convert the clip to bt709 first")
     color_range = int(frame.color_range)
     if color_range == 0 and not full_range_format:
         notes.append("colour range not tagged: limited assumed")
     return matrix, full_range_format or color_range == int(ColorRange.JPEG)
+
+
+def assumed_matrix(width: int, height: int) -> str:
+    """Of pictures that name none, by the rule of players: what is larger than standard definition is BT.709."""
+    return "bt709" if height > 576 or width >= 1280 else "bt601"
 
 
 class Converter:
@@ -171,10 +175,11 @@ def _to_rgb(colour: Colour, first: Colour) -> Steps:
     """Filters that end in packed RGB; in 16-bit grey for grey; in YUV 4:4:4 for YCgCo, which libswscale lacks."""
     deep, a = colour.bits > 8, "a" if colour.alpha else ""
     rgb = f"rgb{a}" + (("64le" if a else "48le") if deep else ("" if a else "24"))
-    size = f"w={first.size[0]}:h={first.size[1]}:{_FLAGS}"
+    siting = f":in_chroma_loc={first.siting}" if first.siting else ""
+    size = f"w={first.size[0]}:h={first.size[1]}{siting}:{SWS_FLAGS}"
     if colour.matrix == "rgb":
         return (("scale", size), ("format", rgb), *_mapped(first, rgb))
-    matrix, tag = _SWS.get(colour.matrix, "bt709"), "pc" if colour.full_range else "tv"
+    matrix, tag = SWS_MATRICES.get(colour.matrix, "bt709"), "pc" if colour.full_range else "tv"
     grey = colour.matrix == "grey"
     # Grey counts as full range in libswscale whatever its tag says, so its range is told in the second step.
     same = f"in_range={tag}:out_range={tag}:in_color_matrix={matrix}:out_color_matrix={matrix}"
