@@ -58,9 +58,9 @@ class Colour:
     transfer: str | None
     size: tuple[int, int]  # (width, height) as stored
     light: Light = UNKNOWN
-    siting: str | None = None  # of the chroma samples, libav's name, where a reader of the stream knows it
     to_bt709: Steps = ()  # what maps a wider gamut or a higher range to BT.709, where that was asked for
     notes: tuple[str, ...] = ()
+    siting: str | None = None  # of the chroma samples, libav's name, where a reader of the stream knows it
 
     @property
     def range_name(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import av
 import numpy as np
 
@@ -31,7 +33,7 @@ class Planes:
         frame = av.VideoFrame(*self.size, self.pixel_format)
         start = 0
         for plane, (rows, length) in zip(frame.planes, self._rows, strict=True):
-            there = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            there = _bytes_of(plane)
             there[:rows, :length] = np.frombuffer(data, np.uint8, rows * length, start).reshape(rows, length)
             start += rows * length
         return frame
@@ -40,13 +42,13 @@ class Planes:
         """The inverse of ``frame``."""
         parts: list[bytes] = []
         for plane, (rows, length) in zip(frame.planes, self._rows, strict=True):
-            parts.append(np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:rows, :length].tobytes())
+            parts.append(_bytes_of(plane)[:rows, :length].tobytes())
         return b"".join(parts)
 
 
 def _rows(about: av.VideoFormat) -> list[tuple[int, int]]:
     """(rows, bytes of a row) of each plane."""
-    planes: dict[int, list[av.video.format.VideoFormatComponent]] = {}
+    planes: dict[int, list[Any]] = {}
     for component in about.components:
         planes.setdefault(component.plane, []).append(component)
     if len(planes) == 1 and all(component.width == about.width for component in about.components):
@@ -54,3 +56,8 @@ def _rows(about: av.VideoFormat) -> list[tuple[int, int]]:
     return [
         (max(c.height for c in planes[k]), sum(c.width * -(-c.bits // 8) for c in planes[k])) for k in sorted(planes)
     ]
+
+
+def _bytes_of(plane: Any) -> np.ndarray:
+    """(rows, line size) uint8, the plane's own memory."""
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
