@@ -24,6 +24,7 @@ class _Amount:
     packets: int = 0
     seconds: float = 0.0
     begins: float = float("inf")
+    """When it is first heard or seen, in seconds."""
 
     def lacks(self, wanted: _Amount, *, exact: bool) -> bool:
         """``exact``: packet by packet; else by the time that they last, where it is known, but for one at each end."""
@@ -50,7 +51,7 @@ def verify(
         raise OutputError(f"{there[0].packets} of {frames} frames arrived in the joined file")
     wanted = _wanted(carried, choice, window)
     whole = window is None or (window.begins and window.ends)
-    start = 0.0 if window is None else float(window.start)
+    start, lead = 0.0 if window is None else float(window.start), there[0].begins
     notes, copied = [], []
     for place, (track, way) in enumerate(choice, 1):
         amount, of = there[place], wanted[track.index]
@@ -62,7 +63,7 @@ def verify(
             notes.append(f"{track.name} is not whole: {part} ({way.words})")
         elif way.copies:
             copied.append(track.name)
-            late = amount.begins - max(0.0, of.begins - start + there[0].begins)
+            late = amount.begins - max(0.0, of.begins - start + lead)
             if track.kind == "sound" and late > _LATE:
                 notes.append(f"{track.name} begins {late * 1000:.0f} ms late, with its first whole packet")
         else:
@@ -100,5 +101,7 @@ def _amounts(container: InputContainer, start: float = float("-inf"), end: float
         if begins < end and begins + lasts > start:
             found[packet.stream.index].packets += 1
             found[packet.stream.index].seconds += lasts
-            found[packet.stream.index].begins = min(found[packet.stream.index].begins, begins)
+    for stream in container.streams:
+        if stream.start_time is not None and stream.time_base is not None:
+            found[stream.index].begins = float(stream.start_time * stream.time_base)
     return found
