@@ -14,6 +14,7 @@ COMMANDS = {
     "upscale": "upscale a clip, a frame folder, or a folder of them, x4",
     "compare": "compare settings and upscalers on one clip: metrics, curves, a report",
     "eval": "the field's protocol on a folder of HR clips: x1/4, upscale, metrics",
+    "live": "upscale a camera, a network stream or a pipe while it happens",
     "bench": "measure seconds per frame and stage on this machine",
     "peers": "the embedded model beside the tools that people use now, on the shipped scenes",
     "ablate": "which part of the embedded model earns its cost, on the shipped samples",
