@@ -12,6 +12,7 @@ from workbench.errors import WorkbenchError
 
 COMMANDS = {
     "upscale": "upscale a clip, a frame folder, or a folder of them, x4",
+    "batch": "upscale many clips over many devices and machines",
     "compare": "compare settings and upscalers on one clip: metrics, curves, a report",
     "eval": "the field's protocol on a folder of HR clips: x1/4, upscale, metrics",
     "live": "upscale a camera, a network stream or a pipe while it happens",

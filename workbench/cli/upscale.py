@@ -13,6 +13,7 @@ from workbench.cli.options import (
     add_opening,
     add_settings,
     add_size,
+    frame_slice,
     is_automatic,
     opener,
     settings_from,
@@ -162,47 +163,28 @@ def _clip(job: Job, args: argparse.Namespace) -> Clip:
     clip = pipes.open_input(args) if job.source == pipes.PIPE else open_for(job.source, job.output, opener(args))
     for note in clip.notes:
         print(f"note: {job.source}: {note}", file=sys.stderr)
-    return clip if args.frames is None else clip[_slice(args.frames)]
+    return clip if args.frames is None else clip[frame_slice(args.frames)]
 
 
 def _settle(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argparse.Namespace) -> Settings:
     """The settings for this clip: what is left open is chosen by the memory estimate, and said. Refuses what cannot
     fit, with the nearest settings that do."""
     from workbench.devices import readable
-    from workbench.pipeline.automatic import choose_slicing
-    from workbench.pipeline.memory import available_memory, check_memory
+    from workbench.pipeline.automatic import settle
+    from workbench.pipeline.memory import available_memory, estimate_memory
     from workbench.pipeline.run import saved_settings
 
     size = (clip.height, clip.width)
-    motion = pipe.motion(settings, size)
-    notes = (
-        [f"{motion.substitution} Using {motion.estimator} on the {motion.size} grid."] if motion.substitution else []
-    )
-    if is_automatic(args):
-        begun = saved_settings(job.output) if args.resume else None
-        if begun is not None:
-            settings = settings.but(vae_slicing=begun.vae_slicing)
-        else:
-            settings, why = choose_slicing(pipe, size, settings)
-            notes += [why] if settings.vae_slicing or args.dry_run else []
+    begun = saved_settings(job.output) if args.resume else None
+    settings, notes = settle(pipe, size, settings, slicing=is_automatic(args), begun=begun)
     for note in notes:
-        print(f"note: {job.source}: {note}", file=sys.stderr)
-    estimate = check_memory(pipe, size, settings)
+        if args.dry_run or not note.startswith("vae_slicing is off"):  # what is as usual goes without saying
+            print(f"note: {job.source}: {note}", file=sys.stderr)
     if args.dry_run:
+        motion, estimate = pipe.motion(settings, size), estimate_memory(pipe, size, settings)
         print(f"{job.source} -> {job.output}: {len(clip)} frames, flow {motion.estimator} on the {motion.size} grid")
         print(f"{estimate}\n  {'free':14}{readable(available_memory(pipe.device)):>10}")
     return settings
-
-
-def _slice(text: str) -> slice:
-    """``10:34`` -> slice(10, 34)."""
-    try:
-        bounds = [int(part) if part.strip() else None for part in text.split(":")]
-    except ValueError:
-        bounds = []
-    if not 2 <= len(bounds) <= 3:
-        raise InputError(f"--frames must be START:STOP or START:STOP:STEP, for example 0:24; got {text!r}.")
-    return slice(*bounds)
 
 
 def _upscale(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argparse.Namespace) -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.devices import readable
-from workbench.pipeline.memory import available_memory, estimate_memory
+from workbench.pipeline.memory import available_memory, check_memory, estimate_memory
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 
@@ -24,3 +24,24 @@ def choose_slicing(
     on = sliced < whole
     result = f"strips need {readable(sliced)}" if on else "strips need no less"
     return settings.but(vae_slicing=on), f"vae_slicing is {'on' if on else 'off'}: {told}; {result}."
+
+
+def settle(
+    pipe: Pipeline, size: tuple[int, int], settings: Settings, *, slicing: bool, begun: Settings | None = None
+) -> tuple[Settings, list[str]]:
+    """The settings for frames of ``size`` (h, w), and notes on what was chosen or replaced.
+
+    ``slicing``: choose ``vae_slicing``, unless the output was ``begun`` under some settings, whose choice stays. Raises
+    SettingsError where they do not fit the memory, with the nearest that do.
+    """
+    motion = pipe.motion(settings, size)
+    notes = []
+    if motion.substitution:
+        notes.append(f"{motion.substitution} Using {motion.estimator} on the {motion.size} grid.")
+    if slicing and begun is not None:
+        settings = settings.but(vae_slicing=begun.vae_slicing)
+    elif slicing:
+        settings, why = choose_slicing(pipe, size, settings)
+        notes.append(why)
+    check_memory(pipe, size, settings)
+    return settings, notes
