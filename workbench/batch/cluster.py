@@ -72,6 +72,10 @@ class RayCrew:
         self._cpus = max(1, cpus // max(1, of_cpu))
         self._workers: list[_Worker] = []
 
+    @property
+    def actors(self) -> list[Any]:
+        return [worker.actor for worker in self._workers]
+
     def start(self, place: str) -> _Worker:
         resources = {"num_cpus": self._cpus} if place == "cpu" else {"num_gpus": 1}
         remote = self._ray.remote(Actor).options(max_concurrency=2, **resources)

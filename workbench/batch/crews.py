@@ -52,7 +52,8 @@ def crew(load: Callable[[str], Any], *, devices: str = AUTO, ray: str | None = N
     places = asked or _all_here()
     if asked and any(place != "cpu" for place in asked):
         _check(asked)
-    return Processes(places, load, threads=max(1, (os.cpu_count() or 1) // len(places)))
+    threads = max(1, (os.cpu_count() or 1) // len(places))
+    return Processes(places, load, threads=threads, imports=("workbench.pipeline.load", "workbench.video.write"))
 
 
 def parse(devices: str) -> list[str]:

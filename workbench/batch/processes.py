@@ -26,17 +26,27 @@ class _Worker:
 
 
 class Processes:
-    """``load``: place -> what a worker keeps; it can be pickled. ``threads``: of each worker's arithmetic on a CPU."""
+    """``load``: place -> what a worker keeps; it can be pickled. ``threads``: of each worker's arithmetic on a CPU.
+    ``imports``: modules that every worker needs: where the system can, they are imported once for all of them."""
 
-    def __init__(self, places: Sequence[str], load: Callable[[str], Any], *, threads: int) -> None:
+    def __init__(
+        self, places: Sequence[str], load: Callable[[str], Any], *, threads: int, imports: Sequence[str] = ()
+    ) -> None:
         self.places = list(places)
         self._load, self._threads = load, threads
+        ways = multiprocessing.get_all_start_methods()
+        self._context: Any = multiprocessing.get_context("forkserver" if "forkserver" in ways else "spawn")
+        if "forkserver" in ways:
+            self._context.set_forkserver_preload(list(imports))
         self._workers: list[_Worker] = []
 
+    @property
+    def pids(self) -> list[int]:
+        return [worker.process.pid for worker in self._workers]
+
     def start(self, place: str) -> _Worker:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, place, self._load, self._threads), daemon=True)
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=serve, args=(theirs, place, self._load, self._threads), daemon=True)
         process.start()
         theirs.close()  # so that the pipe ends when the worker does
         worker = _Worker(process, ours)
@@ -74,7 +84,9 @@ class Processes:
 
 def serve(pipe: Connection, place: str, load: Callable[[str], Any], threads: int) -> None:
     """What a worker does until nobody listens."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # read when the libraries are loaded, not before
+    told = os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for what is loaded from here on
+    if (torch := sys.modules.get("torch")) is not None:  # imported before the worker began
+        torch.set_num_threads(int(told.split(",")[0]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer: it closes the pipe
     try:
         try:

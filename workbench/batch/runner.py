@@ -145,9 +145,7 @@ class _Schedule:
         if blamed is not None or not given_up:
             self._start(hand.place)
         elif not self.hands:
-            raise DeviceError(
-                f"no worker can begin: the last one ended {PATIENCE} times before its first clip ({reason})."
-            )
+            raise DeviceError(f"no worker can begin: {PATIENCE} in a row ended before their first clip ({reason}).")
         if hand.job is None:
             return
         if blamed is not None and given_up:

@@ -42,7 +42,8 @@ class Orders:
 
 @dataclass(frozen=True)
 class UpscaleClip:
-    """A job. Tells (frames done, frames in all, seconds of the last one); returns what the summary says of the clip."""
+    """A job. Tells (frames done, frames in all, seconds of the last one), of nothing but frames that are made and kept;
+    returns what the summary says of the clip."""
 
     task: Task
     orders: Orders
@@ -56,7 +57,6 @@ class UpscaleClip:
         output = folder / task.name if mirror else local_path(task.output)
         if mirror is not None:
             mirror.pull()
-        tell((0, None, None))
         clip, run = self._upscale(pipe, source, output, tell, mirror)
         if mirror is not None:
             mirror.push()

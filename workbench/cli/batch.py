@@ -51,9 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from workbench.batch import Job, Load, Orders, UpscaleClip, crew, plan
-    from workbench.batch import run as run_jobs
+    from workbench.batch.clips import plan
+    from workbench.batch.crews import Load, crew
     from workbench.batch.progress import Progress
+    from workbench.batch.runner import Job
+    from workbench.batch.runner import run as run_jobs
+    from workbench.batch.upscaling import Orders, UpscaleClip
 
     orders = Orders(
         settings=settings_from(args),

@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -94,13 +96,27 @@ def estimate_memory(
     A ``Pipeline`` answers for the flow it would really use (raises FlowError when that cannot be had); for ``Models``
     the estimator that the settings name is assumed.
     """
-    settings = settings or Settings()
-    estimator, grid = _flow_of(model, settings, size)
+    settings, where = settings or Settings(), str(device or model.device)
+    flow = _flow_of(model, settings, size)
+    known = _KNOWN.setdefault(model, {}) if isinstance(model, Pipeline) else {}
+    key = (size, settings.but(steps=1, seed=0), where, flow)
+    if key not in known:
+        known[key] = _estimated(model, size, settings, where, *flow)
+    return known[key]
+
+
+_KNOWN: WeakKeyDictionary[Pipeline, dict[Any, Estimate]] = WeakKeyDictionary()
+"""Of clips of one size after another, each estimate is made once: it takes some .3 s."""
+
+
+def _estimated(
+    model: Pipeline | Models, size: tuple[int, int], settings: Settings, device: str, estimator: str, grid: str
+) -> Estimate:
     live = LiveBytes()
     weights, state = run_shapes(model, size, settings.but(steps=1), live, clock=live)
     return Estimate(
         size=size,
-        device=str(device or model.device),
+        device=device,
         weights=weights,
         stages=live.peaks,
         state=state,

@@ -122,7 +122,7 @@ def describe_source(clip: Clip, output: Path) -> dict[str, Any]:
     digest = hashlib.sha256()
     for file, fact in zip(files, facts, strict=True):
         digest.update(f"{file.name} {fact.st_size} {fact.st_mtime_ns}\n".encode(errors="surrogateescape"))
-    for file in {files[0], files[-1]}:
+    for file in dict.fromkeys((files[0], files[-1])):  # in this order, in every process
         digest.update(_head_and_tail(file))
     return {
         "path": _seen_from(output, clip.path),
