@@ -36,6 +36,10 @@ class Load:
         )  # fmt: skip
 
 
+def no_pipeline(device: str) -> None:
+    """For works that need none."""
+
+
 def crew(load: Callable[[str], Any], *, devices: str = AUTO, ray: str | None = None) -> Crew:
     """Workers on ``devices``: ``auto`` (every GPU, or else one worker on the CPU), or a list such as ``0,1`` (GPUs),
     ``cuda:0``, ``mps``, ``cpu:2`` (two workers that share the cores).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
@@ -13,6 +14,7 @@ from workbench.pipeline.settings import Settings, kind_of, parse_setting
 from workbench.pipeline.size import OutputSize
 
 if TYPE_CHECKING:
+    from workbench.batch.spread import Spread
     from workbench.video import Clip
 
 ALIASES = {"steps": ["--num_inference_steps"]}
@@ -104,6 +106,17 @@ def add_devices(parser: argparse.ArgumentParser, *, default: str | None = "auto"
         "--ray", metavar="local|ADDRESS", default=None,
         help="workers are Ray actors, here or in the cluster at this address ('auto': the one of this node)",
     )  # fmt: skip
+
+
+def spread_from(args: argparse.Namespace, *, model: bool = True) -> Spread | None:
+    """What ``--devices`` and ``--ray`` ask for; None where neither is given. ``model``: whether workers need one."""
+    if args.devices is None and args.ray is None:
+        return None
+    from workbench.batch.crews import AUTO, Load, no_pipeline
+    from workbench.batch.spread import Spread
+
+    load = Load(args.model, args.revision, args.dtype) if model else no_pipeline
+    return Spread(load, args.devices or AUTO, args.ray, say=lambda words: print(words, file=sys.stderr, flush=True))
 
 
 def add_model(parser: argparse.ArgumentParser, *, device: bool = True) -> None:
