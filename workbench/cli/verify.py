@@ -9,11 +9,12 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a golden folder: model/ and golden*.npz")
     parser.add_argument("--device", default="cpu", help="auto, cuda, cuda:N, mps or cpu")
+    parser.add_argument("--engine", default="torch", help="what runs the networks ('workbench engines' lists them)")
 
 
 def run(args: argparse.Namespace) -> int:
     from workbench.verify import table, verify
 
-    rows = verify(args.folder, device=args.device)
+    rows = verify(args.folder, device=args.device, engine=args.engine)
     print(table(rows))
     return 0 if all(row.ok for row in rows) else 1

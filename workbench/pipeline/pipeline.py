@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.devices import release_memory
+from workbench.engines.runner import Runner
 from workbench.errors import InputError, NotFinite
 from workbench.models.models import Models
 from workbench.models.save import save_models
@@ -34,10 +35,14 @@ NoiseSource = Callable[[int], Tensor]
 
 
 class Pipeline:
-    """A model ready to run. It holds no state of any stream: any number of them can be interleaved."""
+    """A model ready to run. It holds no state of any stream: any number of them can be interleaved.
 
-    def __init__(self, models: Models) -> None:
+    ``engine``: what runs the networks (``workbench.engines``); None: torch, as they are.
+    """
+
+    def __init__(self, models: Models, engine: Runner | None = None) -> None:
         self.models = models
+        self.engine = engine or Runner(models)
         self._motions: dict[FlowChoice, Motion] = {}
 
     @property
@@ -46,8 +51,8 @@ class Pipeline:
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """As ``Models.networks``."""
-        return self.models.networks
+        """As ``Models.networks``, as the engine runs them."""
+        return self.engine.models.networks
 
     @property
     def source(self) -> str:
@@ -56,7 +61,7 @@ class Pipeline:
 
     def __repr__(self) -> str:
         parameters = sum(p.numel() for n in self.models.networks.values() for p in n.parameters())
-        return f"Pipeline({self.models.source}, {parameters / 1e6:.1f} M parameters, {self.device})"
+        return f"Pipeline({self.models.source}, {parameters / 1e6:.1f} M parameters, {self.device}, {self.engine.name})"
 
     def stream(
         self,
@@ -101,7 +106,12 @@ class Pipeline:
             lr, size = self._read(frame.image, state)
             latent_noise = self._noise(noise, settings.seed, index, lr, size)
         motion = self._motion(settings, flow, size)
-        self.models.slice_attention(settings.attention_slicing)
+        engine = self.engine.at(
+            cast(tuple[int, int], tuple(lr.shape[-2:])),
+            inside=() if trace is None else trace.inside,
+            attention_slicing=settings.attention_slicing,
+        )
+        engine.models.slice_attention(settings.attention_slicing)
         watched = (
             nullcontext(untapped)
             if trace is None
@@ -109,7 +119,7 @@ class Pipeline:
         )
         with watched as tap:
             raw = stream.step(
-                self.models,
+                engine.models,
                 lr,
                 latent_noise,
                 None if state is None else state.to(self.device),
@@ -136,7 +146,7 @@ class Pipeline:
                 state=after,
                 input=frame.image,
                 seconds=clock.seconds,
-                metadata=motion.metadata | ({} if trace is None else trace.metadata),
+                metadata={"engine": engine.name} | motion.metadata | ({} if trace is None else trace.metadata),
                 time=frame.time,
                 duration=frame.duration,
             ),
