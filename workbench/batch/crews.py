@@ -26,13 +26,14 @@ class Load:
     unet: str | None = None
     controlnet: str | None = None
     vae: str | None = None
+    engine: str = "auto"
 
     def __call__(self, device: str) -> Any:
         from workbench.pipeline.load import load_pipeline
 
         return load_pipeline(
             self.model, device=device, dtype=self.dtype, revision=self.revision, unet=self.unet,
-            controlnet=self.controlnet, vae=self.vae,
+            controlnet=self.controlnet, vae=self.vae, engine=self.engine,
         )  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def load(args: argparse.Namespace) -> Pipeline:
     """The pipeline that the model options ask for."""
     from workbench.pipeline.load import load_pipeline
 
-    return load_pipeline(args.model, device=args.device, dtype=args.dtype, revision=args.revision)
+    return load_pipeline(args.model, device=args.device, dtype=args.dtype, revision=args.revision, engine=args.engine)
 
 
 def varied(base: Settings, choices: list[str]) -> list[Settings]:

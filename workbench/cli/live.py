@@ -76,7 +76,9 @@ def _live(args: argparse.Namespace, stream: Any) -> Report:
     words = _Words(quiet=args.quiet)
     try:
         source = open_source(args.source, fps=args.fps, raw=args.raw)
-        pipe = load_pipeline(args.model, device=args.device, dtype=args.dtype, revision=args.revision)
+        pipe = load_pipeline(
+            args.model, device=args.device, dtype=args.dtype, revision=args.revision, engine=args.engine
+        )
         words.say(str(pipe))
         cost = calibrate(pipe, settings)
     except BaseException:

@@ -21,6 +21,8 @@ COMMANDS = {
     "ablate": "which part of the embedded model earns its cost, on the shipped samples",
     "train": "train a model of this architecture from photos and clips",
     "verify": "check a model's outputs against a folder of golden ones",
+    "engines": "show what can run the networks here, and the exported graphs that are kept",
+    "export": "write a model as graphs that run without this project",
     "info": "show devices, versions and the models in reach",
 }
 OK, OUT_OF_TOLERANCE, BAD_INPUT, STOPPED = 0, 1, 2, 130

@@ -9,6 +9,7 @@ from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from workbench.engines.table import AUTO, ENGINES
 from workbench.errors import InputError
 from workbench.pipeline.settings import Settings, kind_of, parse_setting
 from workbench.pipeline.size import OutputSize
@@ -129,6 +130,13 @@ def add_model(parser: argparse.ArgumentParser, *, device: bool = True) -> None:
     if device:
         group.add_argument("--device", help="auto, cuda, cuda:N, mps or cpu", default="auto")
     group.add_argument("--dtype", help="auto, fp32, fp16 or bf16", default="auto")
+    add_engine(group)
+
+
+def add_engine(parser: argparse.ArgumentParser | argparse._ArgumentGroup, default: str = AUTO) -> None:
+    """What runs the networks."""
+    words = f"what runs the networks: {AUTO}, {', '.join(ENGINES)} ('workbench engines' tells which are here)"
+    parser.add_argument("--engine", metavar="ENGINE", default=default, help=words)
 
 
 def _metavar(known: Any) -> str:

@@ -98,7 +98,7 @@ def _run(args: argparse.Namespace, stream: BinaryIO | None) -> int:
 
     pipe = load_pipeline(
         args.model, device=args.device, dtype=args.dtype, revision=args.revision,
-        unet=args.unet, controlnet=args.controlnet, vae=args.vae,
+        unet=args.unet, controlnet=args.controlnet, vae=args.vae, engine=args.engine,
     )  # fmt: skip
     print(pipe, file=sys.stderr)
     settled = [
@@ -126,13 +126,22 @@ def _run(args: argparse.Namespace, stream: BinaryIO | None) -> int:
 
 
 def _published_only(args: argparse.Namespace) -> None:
-    """The published flags that have no meaning here: said, or refused where a run would not be what was asked for."""
+    """The published flags: said, where they have no meaning here."""
     if args.enable_tensorrt:
-        raise InputError("--enable_tensorrt is not supported; run without it ('workbench bench' tells the speed).")
+        args.engine = tensorrt_or(args.engine, args.device)
     if args.image_height or args.image_width:
-        raise InputError(
-            "--image_height and --image_width are not needed: any size from 16x16 on becomes four times it."
-        )
+        print("note: --image_height and --image_width: not needed, a frame of any size is x4", file=sys.stderr)
+
+
+def tensorrt_or(engine: str, device: str) -> str:
+    """``tensorrt``, or ``engine`` where it cannot run here, with the reason on standard error."""
+    from workbench.devices import resolve_device
+    from workbench.engines.choose import find_engine, lacking
+
+    why = lacking(find_engine("tensorrt"), resolve_device(device).type)
+    if why:
+        print(f"note: --enable_tensorrt: TensorRT cannot run here: {why}. Going on with {engine}.", file=sys.stderr)
+    return engine if why else "tensorrt"
 
 
 def _check_outputs(clips: list[tuple[Job, Clip]], args: argparse.Namespace) -> None:
@@ -170,13 +179,17 @@ def _settle(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argp
     """The settings for this clip: what is left open is chosen by the memory estimate, and said. Refuses what cannot
     fit, with the nearest settings that do."""
     from workbench.devices import readable
-    from workbench.pipeline.automatic import settle
+    from workbench.pipeline.automatic import choose_engine, continue_engine, settle
     from workbench.pipeline.memory import available_memory, estimate_memory
     from workbench.pipeline.run import saved_settings
 
     size = (clip.height, clip.width)
     begun = saved_settings(job.output) if args.resume else None
     settings, notes = settle(pipe, size, settings, slicing=is_automatic(args), begun=begun)
+    if not (args.resume and continue_engine(pipe, job.output.expanduser(), clip)):
+        frames = 0 if args.dry_run else pipes.length_of(clip) or 0
+        chosen = choose_engine(pipe, size, settings, frames, lambda words: print(words, file=sys.stderr))
+        notes += [chosen] if chosen else []
     for note in notes:
         if args.dry_run or not note.startswith("vae_slicing is off"):  # what is as usual goes without saying
             print(f"note: {job.source}: {note}", file=sys.stderr)

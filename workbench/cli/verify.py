@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from workbench.cli.options import add_engine
+from workbench.engines.table import TORCH
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a golden folder: model/ and golden*.npz")
     parser.add_argument("--device", default="cpu", help="auto, cuda, cuda:N, mps or cpu")
-    parser.add_argument("--engine", default="torch", help="what runs the networks ('workbench engines' lists them)")
+    add_engine(parser, default=TORCH)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ class AutomaticRunner(Runner):
 
     def __init__(self, models: Models) -> None:
         super().__init__(models)
-        self._best = best_engine(models.device.type, precision(models))
+        self.best = best_engine(models.device.type, precision(models))
         self._graphs: GraphRunner | None = None
         self._settled: dict[tuple[int, int], Runner] = {}
 
@@ -43,13 +43,13 @@ class AutomaticRunner(Runner):
         ready = self.at(size)
         if ready.name != TORCH:
             return f"engine {ready.name}: its graphs for {_words(size)} are in the cache."
-        if self._best is None:
+        if self.best is None:
             return f"engine {TORCH}: no faster one is installed here ('workbench engines' tells how)."
-        saved = seconds * (1 - self._best.gain[self.plain.device.type])
+        saved = seconds * (1 - self.best.gain[self.plain.device.type])
         if saved < EXPORT_SECONDS:
             return (
-                f"engine {TORCH}: {self._best.name} would save about {saved:.0f} s here, less than its export takes "
-                f"(--engine {self._best.name} makes it, for later runs too)."
+                f"engine {TORCH}: {self.best.name} would save about {saved:.0f} s here, less than its export takes "
+                f"(--engine {self.best.name} makes it, for later runs too)."
             )
         runner = self._runner()
         runner.prepare(size, say)
@@ -58,16 +58,16 @@ class AutomaticRunner(Runner):
 
     def use(self, size: tuple[int, int], name: str) -> None:
         """Goes on with what an earlier run used. Raises EngineError where that cannot run here."""
-        best = self._best is not None and name == self._best.name
+        best = self.best is not None and name == self.best.name
         self._settled[size] = self._runner() if best else make_runner(self.plain, name)
 
     def _built(self, size: tuple[int, int]) -> Runner:
-        return self._runner() if self._best is not None and self._runner().built(size) else Runner(self.plain)
+        return self._runner() if self.best is not None and self._runner().built(size) else Runner(self.plain)
 
     def _runner(self) -> GraphRunner:
-        assert self._best is not None
+        assert self.best is not None
         if self._graphs is None:
-            self._graphs = GraphRunner(self.plain, self._best)
+            self._graphs = GraphRunner(self.plain, self.best)
         return self._graphs
 
 

@@ -74,7 +74,9 @@ class Cache:
                 shutil.rmtree(place, ignore_errors=True)  # half an entry, or a broken one
                 self._build(place, name, facts, build)
         except OSError as error:
-            raise EngineError(f"the graph cannot be kept in {self.folder} ({error}); make room or set HF_HOME.") from error
+            raise EngineError(
+                f"the graph cannot be kept in {self.folder} ({error}); make room or set HF_HOME."
+            ) from error
         self.trim(keep=place)
         entry = self.find(name, facts)
         if entry is None:
@@ -106,9 +108,7 @@ class Cache:
             shutil.rmtree(entry.folder, ignore_errors=True)
         return count
 
-    def _build(
-        self, place: Path, name: str, facts: Mapping[str, Any], build: Callable[[Path], dict[str, Any]]
-    ) -> None:
+    def _build(self, place: Path, name: str, facts: Mapping[str, Any], build: Callable[[Path], dict[str, Any]]) -> None:
         partial = Path(tempfile.mkdtemp(dir=self.folder, prefix=BUILDING))
         try:
             made = build(partial)
@@ -125,9 +125,9 @@ class Cache:
 
 
 def _default_folder() -> Path:
-    import huggingface_hub
+    from huggingface_hub import constants
 
-    return Path(huggingface_hub.constants.HF_HOME) / "stream-diffvsr-workbench" / "engines"
+    return Path(constants.HF_HOME) / "stream-diffvsr-workbench" / "engines"
 
 
 def _read(folder: Path) -> Entry | None:

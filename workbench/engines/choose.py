@@ -24,7 +24,7 @@ def check_engine(name: str, device: str, dtype: str) -> Engine:
     """
     engine = find_engine(name)
     if why := lacking(engine, device):
-        raise EngineError(f"engine {name!r} cannot run here: {why}. {here(device)}")
+        raise EngineError(f"engine {name!r} cannot run here: {why}. {here(device, but=name)}")
     if dtype not in usable_dtypes(engine, device):
         raise EngineError(
             f"engine {name!r} runs {', '.join(usable_dtypes(engine, device))} on {device}, not {dtype}; "
@@ -43,7 +43,7 @@ def lacking(engine: Engine, device: str | None = None) -> str:
     if missing := [package for package in engine.packages if find_spec(package) is None]:
         return f"{', '.join(missing)} is not installed ({engine.install})"
     if device is not None and device not in engine.devices:
-        needs = f"; it needs {engine.needs}" if engine.needs else ""
+        needs = f"; it needs {engine.needs} ({engine.install})" if engine.needs else ""
         return f"it runs on {' and '.join(engine.devices)}, not on {device}{needs}"
     if engine.providers:
         from workbench.engines.providers import providers_here
@@ -64,17 +64,15 @@ def best_engine(device: str, dtype: str) -> Engine | None:
     found = [
         engine
         for engine in ENGINES.values()
-        if engine.gain.get(device, 1.0) < 1.0
-        and dtype in usable_dtypes(engine, device)
-        and not lacking(engine, device)
+        if engine.gain.get(device, 1.0) < 1.0 and dtype in usable_dtypes(engine, device) and not lacking(engine, device)
     ]
     return min(found, key=lambda engine: engine.gain[device], default=None)
 
 
-def here(device: str | None = None) -> str:
-    """A sentence or two: the engines that can run here, and how to get the others."""
+def here(device: str | None = None, *, but: str = "") -> str:
+    """A sentence or two: the engines that can run here, and how to get the others (``but`` one, of which was told)."""
     found = engines_here(device)
     ready = [name for name, why in found.items() if not why]
-    others = [f"{name}: {why}" for name, why in found.items() if why]
+    others = [f"{name}: {why}" for name, why in found.items() if why and name != but]
     rest = f" The others: {'; '.join(others)}." if others else ""
     return f"Here are: {', '.join(ready)}.{rest}"

@@ -18,6 +18,7 @@ from workbench.models.autoencoder import TemporalBlock
 from workbench.models.models import Models
 
 REGIONS = ("ResnetBlock2D", "BasicTransformerBlock")  # of diffusers: what its networks repeat
+SHAPES = 64  # of one class's blocks; torch's own limit of 8 would leave the rest of a UNet uncompiled
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
@@ -27,6 +28,7 @@ class CompiledRunner(Runner):
     def __init__(self, models: Models, engine: Engine) -> None:
         super().__init__(models, engine)
         check_compiler(models.device)
+        allow_shapes()
         networks: dict[str, Any] = {name: _own_structure(network) for name, network in models.networks.items()}
         for network in networks.values():
             for region in regions(network):
@@ -43,6 +45,13 @@ def regions(network: nn.Module) -> list[nn.Module]:
         elif isinstance(module, TemporalBlock):
             found += [module.conv, module.temporal_processor]
     return found or [network]
+
+
+def allow_shapes() -> None:
+    """Blocks of one class share one limit on compilations, each of another width or size of map."""
+    import torch._dynamo
+
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, SHAPES)
 
 
 def check_compiler(device: torch.device) -> None:

@@ -14,7 +14,7 @@ from pkgutil import resolve_name
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from workbench.engines.cache import Cache, Entry
 from workbench.engines.export import GRAPH, export_part, precision_of, weights_digest

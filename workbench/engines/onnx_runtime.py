@@ -106,7 +106,7 @@ def check_provider(engine: str, wanted: str, found: Sequence[str]) -> None:
     if not found or found[0] != wanted:
         raise EngineError(
             f"engine {engine!r} asked ONNX Runtime for {wanted} and got {', '.join(found) or 'nothing'}: "
-            f"the provider is installed but does not start here. Mend its driver or libraries, or choose another engine."
+            f"the provider is installed but does not start here. Mend its libraries, or choose another engine."
         )
 
 

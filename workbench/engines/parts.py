@@ -40,9 +40,7 @@ def _features(vae: Any, warped: Tensor) -> list[Tensor]:
 
 
 def _controlnet(controlnet: Any, sample: Tensor, timestep: Tensor, prompt: Tensor, embedding: Tensor) -> list[Tensor]:
-    down, mid = controlnet(
-        sample, timestep, encoder_hidden_states=prompt, controlnet_cond=embedding, return_dict=False
-    )
+    down, mid = controlnet(sample, timestep, encoder_hidden_states=prompt, controlnet_cond=embedding, return_dict=False)
     return [*down, mid]
 
 

@@ -44,7 +44,7 @@ class Runner:
         """
         if inside and not self.engine.inside:
             raise TraceError(
-                f"the engine {self.name!r} shows nothing of what happens inside a network, as {', '.join(inside)} would; "
+                f"engine {self.name!r} does not show what happens inside a network, as {', '.join(inside)} do; "
                 f"run with engine {TORCH!r} (--engine {TORCH}) to record or edit it."
             )
         if attention_slicing and self.engine.has_graphs:

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.devices import readable
 from workbench.errors import SettingsError
@@ -27,7 +28,7 @@ from workbench.flow.table import ESTIMATORS, WITHOUT_WEIGHTS
 from workbench.models.models import Models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Timer, untimed
-from workbench.pipeline.frames import MULTIPLE
+from workbench.pipeline.frames import padded
 from workbench.pipeline.live import LiveBytes, without_data
 from workbench.pipeline.motion import UNUSED, choose_flow, correlation_volume, on_grid
 from workbench.pipeline.pipeline import Pipeline
@@ -139,7 +140,7 @@ def run_shapes(
     """
     models = model.models if isinstance(model, Pipeline) else model
     estimator, grid = _flow_of(model, settings, size)
-    height, width = (-(-length // MULTIPLE) * MULTIPLE for length in size)
+    height, width = padded(size)
     fake = FakeTensorMode()
     shapes = without_data(models, fake)
     shapes.__class__ = _Unscheduled
@@ -158,6 +159,13 @@ def run_shapes(
         state = 4 * (raw.numel() + shown.numel() + lr.numel())
     networks = [*models.networks.values(), *([] if flow_network is None else [flow_network])]
     return sum(t.numel() * t.element_size() for n in networks for t in (*n.parameters(), *n.buffers())), state
+
+
+def flop_per_frame(pipe: Pipeline, size: tuple[int, int], settings: Settings) -> int:
+    """Floating-point operations of the networks (a multiplication and an addition are two) for one later frame."""
+    counter = FlopCounterMode(display=False)
+    run_shapes(pipe, size, settings, counter)
+    return counter.get_total_flops()
 
 
 def available_memory(device: str | torch.device) -> int:

@@ -20,7 +20,7 @@ from workbench.models.models import Models
 from workbench.models.save import save_models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Clock
-from workbench.pipeline.frames import draw_noise, pad, to_network_range
+from workbench.pipeline.frames import draw_noise, pad, padded, to_network_range
 from workbench.pipeline.motion import UNUSED, FlowChoice, FlowSource, Motion, choose_flow, given_motion, load_motion
 from workbench.pipeline.output import Output
 from workbench.pipeline.settings import Settings
@@ -106,11 +106,7 @@ class Pipeline:
             lr, size = self._read(frame.image, state)
             latent_noise = self._noise(noise, settings.seed, index, lr, size)
         motion = self._motion(settings, flow, size)
-        engine = self.engine.at(
-            cast(tuple[int, int], tuple(lr.shape[-2:])),
-            inside=() if trace is None else trace.inside,
-            attention_slicing=settings.attention_slicing,
-        )
+        engine = self.engine_at(size, settings, trace)
         engine.models.slice_attention(settings.attention_slicing)
         watched = (
             nullcontext(untapped)
@@ -181,6 +177,11 @@ class Pipeline:
         if choice not in self._motions:
             self._motions[choice] = load_motion(choice, self.device)
         return self._motions[choice]
+
+    def engine_at(self, size: tuple[int, int], settings: Settings, trace: Trace | None = None) -> Runner:
+        """What runs frames of ``size`` (h, w). Raises TraceError, SettingsError for what this engine does not have."""
+        inside = () if trace is None else trace.inside
+        return self.engine.at(padded(size), inside=inside, attention_slicing=settings.attention_slicing)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a model folder that ``load_pipeline`` takes."""

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from workbench.engines.table import TORCH
 from workbench.errors import OutputError
 from workbench.files import replacing
 from workbench.pipeline.pipeline import Pipeline
@@ -66,6 +67,11 @@ class Record:
     def settings(self) -> Settings:
         return Settings.from_dict(self.begun_from["settings"])
 
+    @property
+    def engine(self) -> str:
+        """What ran the networks; records from before there were engines do not say."""
+        return self.begun_from["model"].get("engine", TORCH)
+
     def check_same(self, output: Path, begun_from: Mapping[str, Any]) -> None:
         """Raises OutputError that names what differs from what the output was begun from, as far as the record tells.
 
@@ -97,6 +103,7 @@ def begun_from(pipe: Pipeline, clip: Clip, settings: Settings, size: tuple[int, 
             "revision": pipe.models.revision,
             "weights": pipe.models.fingerprint()[:_DIGITS],
             "dtype": str(pipe.models.unet.dtype),
+            "engine": pipe.engine_at((clip.height, clip.width), settings).name,
         },
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from workbench._version import __version__
 from workbench.errors import InputError
+from workbench.pipeline.automatic import continue_engine
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.record import Record, begun_from, sidecar_of, state_of, write_record
@@ -64,6 +65,8 @@ def upscale_to_file(
     something else, and where a file would be harmed that no run of it made.
     """
     output, settings, size = Path(output).expanduser(), settings or Settings(), size or OutputSize()
+    if resume:
+        continue_engine(pipe, output, clip)
     begun = begun_from(pipe, clip, settings, size.of(clip.size), output)
     check_format(output)
     with hold(output, patience):
@@ -201,6 +204,7 @@ class _Work:
             "model": {"source": self.pipe.models.source, "revision": self.pipe.models.revision},
             "device": str(self.pipe.device),
             "dtype": str(self.pipe.models.unet.dtype),
+            "engine": self.begun["model"]["engine"],
             "in_use": self.in_use,
             "seconds_per_frame": median(self.seconds) if self.seconds else None,
             "notes": notes,
