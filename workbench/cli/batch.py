@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     for words in passed:
         print(f"note: {words}", file=sys.stderr)
     jobs = [Job(task.name, UpscaleClip(task, orders), task.weight) for task in tasks]
-    workers = crew(Load(args.model, args.revision, args.dtype), devices=args.devices, ray=args.ray)
+    workers = crew(Load(args.model, args.revision, args.dtype, engine=args.engine), devices=args.devices, ray=args.ray)
     _say(f"{len(tasks)} clips over {len(workers.places)} workers: {', '.join(workers.places)}")
     progress = Progress(tasks, jobs, args.output, _say)
     try:
