@@ -48,7 +48,7 @@ def export_part(part: Part, models: Models, shapes: Shapes, path: Path) -> list[
     except Exception as error:  # an exporter fails in as many ways as there are operators
         reason = " ".join(str(error).split())[:300]
         raise EngineError(f"{part.name} could not be exported ({type(error).__name__}: {reason}).") from error
-    return [cast(Shape, tuple(int(length) for length in value.shape)) for value in outputs]
+    return [cast(Shape, tuple(value.shape or ())) for value in outputs]  # static: whole numbers
 
 
 def precision_of(path: Path) -> str:

@@ -57,7 +57,7 @@ class GraphRunner(Runner):
         self.cache = cache or Cache()
         self.models = serve(models, self._run)
         self._open: OpenSession = resolve_name(engine.session)
-        self._sizes: OrderedDict[tuple[int, int], dict[str, Session]] = OrderedDict()
+        self._sizes: OrderedDict[tuple[int, int], dict[str, _Open]] = OrderedDict()
         self._lock = threading.RLock()
 
     def prepare(self, size: tuple[int, int], say: Say = unsaid) -> None:
