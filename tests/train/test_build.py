@@ -82,5 +82,5 @@ def test_an_impossible_initialisation_is_an_error() -> None:
         restart_controlnet(build(narrow, seed=0), narrow, seed=0)
     with pytest.raises(TrainingError, match="8 channels"):
         build(replace(ARCHITECTURE, unet=ARCHITECTURE.unet | {"norm_num_groups": 3}), seed=0)
-    with pytest.raises(TrainingError, match="'identity' or 'default'"):
+    with pytest.raises(TrainingError, match="'identity', 'residual' or 'default'"):
         build(replace(ARCHITECTURE, initialisation="zero"), seed=0)

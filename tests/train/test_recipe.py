@@ -30,7 +30,7 @@ def load(tmp_path: Path, text: str) -> object:
     return load_recipe(path)
 
 
-@pytest.mark.parametrize("name", ["embedded", "published_width"])
+@pytest.mark.parametrize("name", ["embedded", "generative", "published_width"])
 def test_shipped_recipes_load(name: str) -> None:
     recipe = load_recipe(CONFIGS / f"{name}.toml")
     assert max(stage.frames for stage in recipe.stages) > 1

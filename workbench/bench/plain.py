@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
@@ -20,7 +21,7 @@ from workbench.models.models import Models
 from workbench.pipeline.frames import draw_noise, pad, to_network_range
 from workbench.pipeline.motion import Motion, choose_motion
 from workbench.pipeline.settings import Settings
-from workbench.pipeline.stream import back_project, blend, fit
+from workbench.pipeline.stream import back_project, blend, fit, with_colours
 from workbench.pixels import SCALE, to_picture
 
 
@@ -61,7 +62,7 @@ def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Setting
                     seen,
                     t,
                     encoder_hidden_states=models.prompt,
-                    controlnet_cond=warped,
+                    controlnet_cond=F.pixel_unshuffle(warped, models.unshuffles),
                     conditioning_scale=settings.artg,
                     return_dict=False,
                 )
@@ -73,7 +74,8 @@ def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Setting
                 mid_block_additional_residual=mid,
                 return_dict=False,
             )[0]
-            latent = scheduler.step(prediction.float(), t, latent, return_dict=False)[0]  # type: ignore[arg-type]
+            prediction = with_colours(models, prediction.float(), lr)
+            latent = scheduler.step(prediction, t, latent, return_dict=False)[0]  # type: ignore[arg-type]
         output = models.vae.decode(latent.to(dtype), memory).float()
         if models.properties.back_projection:
             output = back_project(output, lr, models.properties.back_projection)

@@ -5,9 +5,15 @@ Shapes: B batch, C channels of a block, (H, W) output pixels, (h, w) = (H / 4, W
     encoder   (B, 3, H, W)  ─ conv ─ blocks ─ ↓2 ─ blocks ─ ↓2 ─ blocks ─ conv ─► (B, 4, h, w)
     decoder   (B, 4, h, w)  ─ conv ─ blocks ─ ↑2 ─ blocks ─ ↑2 ─ blocks ─ conv ─► (B, 3, H, W)
 
+or, with ``resampling="shuffle"``, all work on the latent's grid, where it is cheap (16 pixels are channels of one):
+
+    encoder   (B, 3, H, W)  ─ unshuffle ─ conv ─ blocks ─ conv ─► (B, C, h, w)
+    decoder   (B, C, h, w)  ─ conv ─ blocks ─ conv ─ shuffle ─► (B, 3, H, W)
+
 The encoder's blocks also read the *previous output, warped to this frame*; one map per block, 4x4
-average-pooled (nothing else of it is ever used), is the temporal memory that the decoder's blocks
-fuse in. That memory is a value that is passed in and handed out. No module keeps any of it.
+average-pooled (nothing else of it is ever used; under ``shuffle`` it is on the latent's grid as it is), is the temporal
+memory that the decoder's blocks fuse in. That memory is a value that is passed in and handed out. No module keeps any
+of it.
 
 Sequences of modules and their names are those of the published weights, which load strictly.
 """
@@ -26,23 +32,35 @@ from torch import Tensor, nn
 from workbench.errors import ModelError
 from workbench.trace.tap import Tap, untapped
 
-POOL = 4  # the temporal modules work on 4x4 averages
+POOL = 4  # the published temporal modules work on 4x4 averages
+CELL = 4  # pixels a side of what one latent pixel stands for
 FUSION_GAIN = 0.1  # of the fused map, before the skip connection
 
 Padding = Literal["zeros", "replicate"]
 """What a convolution sees beyond the edge."""
+Resampling = Literal["stages", "shuffle"]
+"""How pictures become latents and back: by two halvings and doublings, or at once, pixels becoming channels."""
 
 
-def pool(features: Tensor) -> Tensor:
-    """(B, C, y, x) -> (B, C, y // 4, x // 4): all that the temporal modules see of a map."""
-    return F.avg_pool2d(features, POOL)
+STAGES = {
+    "stages": (3, "three stages (two halvings make x4)"),
+    "shuffle": (1, "one stage (pixels become channels at once)"),
+}
+
+
+def pool(features: Tensor, size: int = POOL) -> Tensor:
+    """(B, C, y, x) -> (B, C, y // size, x // size): all that the temporal modules see of a map."""
+    return features if size == 1 else F.avg_pool2d(features, size)
 
 
 class TemporalBlock(nn.Module):
     """A residual block of three convolutions whose branch can fuse in the previous frame's features."""
 
-    def __init__(self, channels: int, act_fn: str = "relu", padding_mode: Padding = "zeros") -> None:
+    def __init__(
+        self, channels: int, act_fn: str = "relu", padding_mode: Padding = "zeros", pooling: int = POOL
+    ) -> None:
         super().__init__()
+        self.pooling = pooling
         self.conv = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding_mode),
             activation(act_fn),
@@ -63,7 +81,7 @@ class TemporalBlock(nn.Module):
         """(B, C, y, x) -> same shape; ``previous`` is the pooled map of the warped previous output."""
         residual = self.conv(x)
         if previous is not None:
-            fused = self.temporal_fusion(pool(residual), previous, tap, name)
+            fused = self.temporal_fusion(pool(residual, self.pooling), previous, tap, name)
             residual = residual + self.contribution(fused, residual.shape[-2:], tap, name)
         return self.fuse(residual + self.skip(x))
 
@@ -87,7 +105,9 @@ class TemporalBlock(nn.Module):
 
     def contribution(self, fused: Tensor, size: Sequence[int], tap: Tap = untapped, name: str = "tpm") -> Tensor:
         """What the previous frame adds to this block's branch: (B, C, y, x)."""
-        up = F.interpolate(fused, size=tuple(size), mode="bilinear", align_corners=False)
+        up = fused
+        if self.pooling > 1:
+            up = F.interpolate(fused, size=tuple(size), mode="bilinear", align_corners=False)
         return tap(f"{name}.contribution", FUSION_GAIN * up)
 
 
@@ -103,16 +123,29 @@ class Encoder(nn.Module):
     """(B, 3, H, W) -> (B, 4, h, w), and the pooled feature maps of its blocks."""
 
     def __init__(
-        self, in_channels: int, latent_channels: int, widths: Sequence[int], blocks: Sequence[int], act_fn: str
+        self,
+        in_channels: int,
+        latent_channels: int,
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        act_fn: str,
+        resampling: Resampling = "stages",
+        padding_mode: Padding = "zeros",
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
+        pooling, padding = POOL, padding_mode
+        if resampling == "shuffle":
+            layers.append(nn.PixelUnshuffle(CELL))
+            in_channels, pooling = in_channels * CELL**2, 1
+        else:
+            padding = "zeros"
         for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
             if stage == 0:
-                layers.append(nn.Conv2d(in_channels, width, 3, padding=1))
+                layers.append(nn.Conv2d(in_channels, width, 3, padding=1, padding_mode=padding))
             else:
                 layers.append(nn.Conv2d(widths[stage - 1], width, 3, padding=1, stride=2, bias=False))
-            layers.extend(TemporalBlock(width, act_fn) for _ in range(count))
+            layers.extend(TemporalBlock(width, act_fn, padding, pooling) for _ in range(count))
         layers.append(nn.Conv2d(widths[-1], latent_channels, 3, padding=1))
         self.layers = nn.Sequential(*layers)
 
@@ -134,7 +167,7 @@ class Encoder(nn.Module):
         for layer in list(self.layers)[start : last + 1]:
             x = layer(x)
             if isinstance(layer, TemporalBlock):
-                maps.append(pool(x))
+                maps.append(pool(x, layer.pooling))
         return maps
 
 
@@ -150,6 +183,7 @@ class Decoder(nn.Module):
         act_fn: str,
         upsample_fn: str,
         padding_mode: Padding,
+        resampling: Resampling = "stages",
     ) -> None:
         super().__init__()
         repeats = padding_mode == "replicate"
@@ -158,9 +192,15 @@ class Decoder(nn.Module):
             nn.Conv2d(latent_channels, widths[0], 3, padding=1, padding_mode=padding_mode),
             activation(act_fn),
         ]
+        pooling = 1 if resampling == "shuffle" else POOL
         for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-            layers.extend(TemporalBlock(width, act_fn, padding_mode) for _ in range(count))
-            if stage < len(widths) - 1:
+            layers.extend(TemporalBlock(width, act_fn, padding_mode, pooling) for _ in range(count))
+            if stage < len(widths) - 1 and resampling == "shuffle":
+                layers.append(nn.Conv2d(width, widths[stage + 1], 3, padding=1, padding_mode=padding_mode, bias=False))
+            elif resampling == "shuffle":
+                layers.append(nn.Conv2d(width, out_channels * CELL**2, 3, padding=1, padding_mode=padding_mode))
+                layers.append(nn.PixelShuffle(CELL))
+            elif stage < len(widths) - 1:
                 layers.append(upsample(scale_factor=2, mode=upsample_fn))
                 layers.append(enlarging(width, widths[stage + 1], 3, padding=0 if repeats else 1, bias=False))
             else:
@@ -196,11 +236,11 @@ class CroppedConv2d(nn.Conv2d):
 
 
 def run_layers(layers: Iterable[nn.Module], x: Tensor, memory: Sequence[Tensor] | None, tap: Tap) -> Tensor:
-    """Decoder layers from the first on, each block with its own map of the memory."""
+    """Decoder layers from the first on, each block with its own map of the memory, as far as there are some."""
     block = 0
     for layer in layers:
         if isinstance(layer, TemporalBlock):
-            previous = None if memory is None else memory[block]
+            previous = None if memory is None or block >= len(memory) else memory[block]
             x = tap(f"decoder.{block}", layer(x, previous, tap, f"tpm.{block}"))
             block += 1
         else:
@@ -222,6 +262,8 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
     Config names are those of diffusers' ``AutoencoderTiny``; widths and block counts are given from high
     to low resolution for the encoder and from low to high for the decoder. ``decoder_padding_mode``, ours, is what the
     decoder's convolutions see beyond the edge: published ``zeros``; with ``replicate`` a flat latent is a flat picture.
+    ``resampling``, ours too: published ``stages``; ``shuffle`` has one stage, on the latent's grid, and the encoder may
+    have fewer blocks than the decoder: as many of the decoder's first blocks then have a memory.
     """
 
     @register_to_config
@@ -244,18 +286,31 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
         shift_factor: float = 0.0,
         block_out_channels: Sequence[int] | None = None,
         decoder_padding_mode: Padding = "zeros",
+        resampling: Resampling = "stages",
     ) -> None:
         super().__init__()
-        if len(encoder_block_out_channels) != 3 or len(decoder_block_out_channels) != 3:
+        if resampling not in STAGES:
+            raise ModelError(f"resampling must be one of {', '.join(STAGES)}, got {resampling!r}.")
+        count, why = STAGES[resampling]
+        decoder_count = len(decoder_block_out_channels) if resampling == "shuffle" else count
+        if len(encoder_block_out_channels) != count or len(decoder_block_out_channels) != decoder_count:
             raise ModelError(
-                "the autoencoder needs three stages (two halvings make x4), got encoder_block_out_channels="
+                f"the autoencoder needs {why}, got encoder_block_out_channels="
                 f"{list(encoder_block_out_channels)} and decoder_block_out_channels={list(decoder_block_out_channels)}."
             )
         if decoder_padding_mode not in ("zeros", "replicate"):
             raise ModelError(f"decoder_padding_mode must be zeros or replicate, got {decoder_padding_mode!r}.")
         if upsampling_scaling_factor != 2:
             raise ModelError(f"upsampling_scaling_factor must be 2, got {upsampling_scaling_factor}.")
-        self.encoder = Encoder(in_channels, latent_channels, encoder_block_out_channels, num_encoder_blocks, act_fn)
+        self.encoder = Encoder(
+            in_channels,
+            latent_channels,
+            encoder_block_out_channels,
+            num_encoder_blocks,
+            act_fn,
+            resampling,
+            decoder_padding_mode,
+        )
         self.decoder = Decoder(
             latent_channels,
             out_channels,
@@ -264,6 +319,7 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
             act_fn,
             upsample_fn,
             decoder_padding_mode,
+            resampling,
         )
         self.scaling_factor = scaling_factor
 

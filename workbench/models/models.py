@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -11,6 +12,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
@@ -21,6 +23,7 @@ from workbench.flow.table import ESTIMATORS
 from workbench.flow.warp import CONVENTIONS
 from workbench.models.autoencoder import TemporalAutoencoderTiny
 
+EMBEDDINGS = {3: 3, 12: 2, 48: 1}  # channels that the ControlNet's embedding takes: how many entries it has
 SLICED = "attention_is_sliced"  # attribute of a network, copied with it
 
 
@@ -37,6 +40,9 @@ class Properties:
     """share, 0..1, of the warped frame in the picture where the two agree within ``fit`` and ARTG is on; 0 is off"""
     back_projection: float = 0.0
     """strength, 0..1, of one step ``o + s * up(lr - down(o))`` after decoding; 0 is off"""
+    colours: str = "predicted"
+    """where the latent's first three channels come from: ``predicted``; or ``lr``: in every step's x0 they are the LR
+    frame itself, and only the other channels are predicted"""
     flow: str = "raft-large"
     """estimator that ``flow="auto"`` means"""
     flow_size: str = "output"
@@ -57,6 +63,8 @@ class Properties:
             )
         if self.flow not in ESTIMATORS:
             raise ModelError(f"workbench.json: flow must be one of {', '.join(ESTIMATORS)}, got {self.flow!r}.")
+        if self.colours not in ("predicted", "lr"):
+            raise ModelError(f"workbench.json: colours must be predicted or lr, got {self.colours!r}.")
         if self.flow_size not in ("output", "input"):
             raise ModelError(f"workbench.json: flow_size must be output or input, got {self.flow_size!r}.")
         if not 0 <= self.back_projection <= 1:
@@ -111,6 +119,18 @@ class Models:
         conditioning = controlnet.controlnet_cond_embedding
         controlnet.controlnet_cond_embedding = nn.Identity()  # type: ignore[assignment]
         return cls(unet, controlnet, conditioning, vae, dict(scheduler_config), prompt, **about)
+
+    def embed(self, warped: Tensor) -> Tensor:
+        """The warped frame (B, 3, H, W) as the ControlNet's condition (B, C, h, w).
+
+        An embedding of more than three channels takes it with that many pixels as channels.
+        """
+        return self.conditioning(F.pixel_unshuffle(warped, self.unshuffles))
+
+    @property
+    def unshuffles(self) -> int:
+        """Pixels a side that become channels before the embedding; published: 1, none."""
+        return math.isqrt(self.controlnet.config["conditioning_channels"] // 3)
 
     def but(self, **properties: Any) -> Models:
         """The same networks with some of their properties changed."""
@@ -170,11 +190,12 @@ def check_fit(unet: Mapping[str, Any], controlnet: Mapping[str, Any], vae: Mappi
                     f"{name}/config.json: {key} must be {value} ({why}), got {config[key]}; "
                     f"this is no Stream-DiffVSR model."
                 )
-    stages = controlnet["conditioning_embedding_out_channels"]
-    if len(stages) != 3:
+    stages, channels = controlnet["conditioning_embedding_out_channels"], controlnet["conditioning_channels"]
+    if EMBEDDINGS.get(channels) != len(stages):
         raise ModelError(
-            f"controlnet/config.json: conditioning_embedding_out_channels must have three entries (two halvings bring "
-            f"the x4 frame to the latent's size), got {list(stages)}; this is no Stream-DiffVSR model."
+            "controlnet/config.json: conditioning_embedding_out_channels must have three entries with "
+            "conditioning_channels 3, two with 12, one with 48 (each entry after the first halves what the x4 frame "
+            f"still is above the latent's size), got {list(stages)} with {channels}; this is no Stream-DiffVSR model."
         )
 
 

@@ -24,8 +24,11 @@ def decode_in_strips(
 ) -> Tensor:
     """``vae.decode`` in strips; equal to it within float rounding.
 
-    Taps of whole maps at output resolution (``decoder.k``, ``tpm.k.contribution``) do not fire.
+    Taps of whole maps at output resolution (``decoder.k``, ``tpm.k.contribution``) do not fire. A ``shuffle``
+    autoencoder has no such maps and is run as it is.
     """
+    if vae.config["resampling"] == "shuffle":
+        return vae.decode(latent, memory, tap)
     layers = list(vae.decoder.layers)
     half, full = (i for i, layer in enumerate(layers) if isinstance(layer, nn.Upsample))
     x = run_layers(layers[:half], bounded(latent / vae.scaling_factor), memory, tap)
@@ -45,6 +48,8 @@ def decode_in_strips(
 
 def memory_in_strips(vae: TemporalAutoencoderTiny, warped: Tensor) -> list[Tensor]:
     """``vae.temporal_memory`` in strips; equal to it within float rounding."""
+    if vae.config["resampling"] == "shuffle":
+        return vae.temporal_memory(warped)
     layers = list(vae.encoder.layers)
     cut = next(i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv2d) and layer.stride == (2, 2))
     parts: list[list[Tensor]] = []

@@ -109,11 +109,11 @@ def guide(
     embedding = memory = None
     if settings.artg:
         with clock("conditioning"):
-            embedding = tap("artg.embedding", models.conditioning(_like(warped, models.conditioning)))
+            embedding = tap("artg.embedding", models.embed(_like(warped, models.conditioning)))
     if settings.tpm:
         with clock("features"):
-            seen = _like(warped, models.vae)
-            memory = memory_in_strips(models.vae, seen) if settings.vae_slicing else models.vae.temporal_memory(seen)
+            features = memory_in_strips if settings.vae_slicing else type(models.vae).temporal_memory
+            memory = features(models.vae, _like(warped, models.vae))
     return Guidance(embedding, memory, past, share)
 
 
@@ -149,11 +149,16 @@ def denoise(
                 mid_block_additional_residual=mid,
                 return_dict=False,
             )[0]
-        prediction = tap("noise_pred", prediction.float(), i)
+        prediction = tap("noise_pred", with_colours(models, prediction.float(), lr), i)
         latent, x0 = scheduler.step(prediction, t, latent, eta=0.0, return_dict=False)  # type: ignore[arg-type]
         tap("x0", x0, i)
         latent = tap("latent", latent, i)
     return latent
+
+
+def with_colours(models: Models, x0: Tensor, lr: Tensor) -> Tensor:
+    """x0 (B, L, h, w) whose colours are the LR frame's, where that is the model's property."""
+    return torch.cat([lr, x0[:, 3:]], dim=1) if models.properties.colours == "lr" else x0
 
 
 def residuals(

@@ -15,13 +15,17 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from workbench.errors import TrainingError
-from workbench.models.autoencoder import TemporalAutoencoderTiny, TemporalBlock
+from workbench.models.autoencoder import CELL, TemporalAutoencoderTiny, TemporalBlock
 from workbench.models.models import Models, Properties
 from workbench.train.recipe import Architecture
 
 BRANCH = 0.1  # of a learned branch beside what is passed on
 CARRIER = 16.0  # a constant pair far above the signal: GroupNorm then divides by (nearly) a constant
 OUTPUTS = 0.003  # standard deviation of the ControlNet's output convolutions when ARTG begins to learn
+GUIDING = 0.02  # the same where UNet and ControlNet begin together
+EMBEDDING = 1.5  # gain of the conditioning embedding's convolutions: SiLU loses about that much of a unit variance
+PASSING = 0.5  # of the embedding's first channels to the UNet
+FUSED = 0.05  # standard deviation of a temporal module's last convolution, likewise
 BLEND = 0.5  # of the previous frame in this one's latent when ARTG begins to learn
 COLOURS = 3
 INNOVATION = 50.0  # gain of LR - past, which is small, in the ControlNet
@@ -41,8 +45,15 @@ def build(architecture: Architecture, seed: int) -> Models:
             with torch.no_grad():
                 anchor_autoencoder(vae)
                 anchor_unet(unet, vae.scaling_factor)
+        elif architecture.initialisation == "residual":
+            with torch.no_grad():
+                anchor_shuffled(vae)
+                unet.conv_out.weight.zero_()
+                unet.conv_out.bias.zero_()  # type: ignore[union-attr]
         elif architecture.initialisation != "default":
-            raise TrainingError(f"initialisation must be 'identity' or 'default', got {architecture.initialisation!r}.")
+            raise TrainingError(
+                f"initialisation must be 'identity', 'residual' or 'default', got {architecture.initialisation!r}."
+            )
         prompt = torch.randn(1, architecture.prompt["tokens"], architecture.prompt["width"])
         models = Models.assemble(
             unet,
@@ -60,11 +71,33 @@ def scheduler_config(architecture: Architecture) -> dict[str, object]:
 
 
 def controlnet_from(unet: UNet2DConditionModel, architecture: Architecture) -> ControlNetModel:
-    """A ControlNet that starts as the UNet's first half, its outputs at zero: untrained ARTG changes nothing."""
-    return ControlNetModel.from_unet(
+    """A ControlNet that starts as the UNet's first half, its outputs at zero: untrained ARTG changes nothing.
+
+    Under ``residual``, where UNet and ControlNet learn together, they are small: behind zeros nothing else would learn.
+    """
+    controlnet: Any = ControlNetModel.from_unet(
         unet,
+        conditioning_channels=architecture.controlnet.get("conditioning_channels", 3),
         conditioning_embedding_out_channels=tuple(architecture.controlnet["conditioning_embedding_out_channels"]),
     )
+    if architecture.initialisation == "residual":
+        with torch.no_grad():
+            for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
+                layer.weight.normal_(std=GUIDING)
+            for layer in _convolutions(controlnet.controlnet_cond_embedding.modules()):
+                nn.init.orthogonal_(layer.weight, gain=EMBEDDING)
+                layer.bias.zero_()
+            anchor_passing(controlnet, unet.conv_out.out_channels - COLOURS)
+    return controlnet
+
+
+def anchor_passing(controlnet: Any, detail: int) -> None:
+    """What the first channels of the embedding hold, and nothing else, goes to the UNet's first skip connection."""
+    first, channels = controlnet.controlnet_down_blocks[0], torch.arange(detail)
+    controlnet.conv_in.weight[:detail] = 0
+    controlnet.conv_in.bias[:detail] = 0
+    first.weight[:detail] = 0
+    first.weight[channels, channels] = PASSING
 
 
 def restart_controlnet(models: Models, architecture: Architecture, seed: int) -> None:
@@ -137,6 +170,42 @@ def anchor_autoencoder(vae: TemporalAutoencoderTiny) -> None:
     for layer in decoder:
         _carry(layer, LINEAR if layer.bias is None else POINT)
     _carry(decoder[0], POINT, offset=0.5)
+
+
+def anchor_shuffled(vae: TemporalAutoencoderTiny) -> None:
+    """Latents 0..2 are the LR frame; three channels of every layer carry it to the last, which enlarges bilinearly."""
+    if vae.config["resampling"] != "shuffle":
+        raise TrainingError('initialisation "residual" is for an autoencoder with resampling "shuffle".')
+    for block in vae.modules():
+        if isinstance(block, TemporalBlock):
+            branch: Any = block.conv[-1]
+            fused: Any = block.temporal_processor[-1]
+            branch.weight.mul_(BRANCH)
+            branch.bias.zero_()
+            fused.weight.normal_(std=FUSED)
+            fused.bias.zero_()
+    first, *between, last = _convolutions(vae.decoder.layers)
+    rgb = torch.arange(COLOURS)
+    first.weight[rgb] *= BRANCH
+    first.weight[rgb, :COLOURS] = 0
+    first.weight[rgb, rgb, 1, 1] = 0.5 * vae.scaling_factor
+    first.bias[rgb] = 0.5
+    for stage in between:
+        stage.weight[rgb] = 0
+        stage.weight[rgb, rgb, 1, 1] = 1
+    last.weight *= BRANCH
+    last.bias.zero_()
+    for colour in range(COLOURS):
+        rows = slice(colour * CELL**2, (colour + 1) * CELL**2)
+        last.weight[rows, :COLOURS] = 0
+        last.weight[rows, colour] = bilinear(CELL)
+
+
+def bilinear(scale: int) -> Tensor:
+    """(scale * scale, 3, 3): what each output pixel of a cell, row by row, takes of the 3x3 pixels around it."""
+    places = (torch.arange(scale) + 0.5) / scale - 0.5
+    lines = torch.stack([(-places).clamp(min=0), 1 - places.abs(), places.clamp(min=0)], 1)  # (scale, 3)
+    return torch.einsum("ya,xb->yxab", lines, lines).reshape(scale * scale, 3, 3)
 
 
 def anchor_unet(network: UNet2DConditionModel, scaling: float) -> None:

@@ -46,6 +46,19 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         return Batch(self.hr.to(device), self.lr.to(device), self.flow.to(device), self.motion.to(device))
 
+    def frames(self, first: int, count: int) -> Batch:
+        """``count`` frames of each clip."""
+        some, between = slice(first, first + count), slice(first, first + count - 1)
+        return Batch(self.hr[:, some], self.lr[:, some], self.flow[:, between], self.motion[:, between])
+
+    def clips(self, count: int) -> Batch:
+        """The first of them."""
+        return Batch(*(part[:count] for part in (self.hr, self.lr, self.flow, self.motion)))
+
+    def twice(self) -> Batch:
+        """(2B, ...): each clip again, after all of them."""
+        return Batch(*(torch.cat([part, part]) for part in (self.hr, self.lr, self.flow, self.motion)))
+
 
 def draw(
     pool: Pool, material: Material, stage: Stage, seed: int, iteration: int, scenes: Scenes | None = None

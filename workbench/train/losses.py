@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.flow.warp import warp
@@ -10,6 +11,8 @@ from workbench.pixels import downscale
 from workbench.train.recipe import Losses
 
 SEEN = 0.08  # a pixel of the truth counts as seen before where its warped past differs less than this on [-1, 1]
+LUMA = (0.299, 0.587, 0.114)
+PATCHES = ((4, 4), (8, 4), (16, 8))  # size and stride, in pixels, of the patches whose norms the energy score takes
 
 
 def single(picture: Tensor, decoded: Tensor, truth: Tensor, weights: Losses) -> Tensor:
@@ -49,3 +52,20 @@ def gradient_l1(a: Tensor, b: Tensor) -> Tensor:
     """L1 between horizontal and vertical differences."""
     error = a - b
     return torch.diff(error, dim=-1).abs().mean() + torch.diff(error, dim=-2).abs().mean()
+
+
+def energy_score(one: Tensor, two: Tensor, truth: Tensor) -> Tensor:
+    """Of two samples (B, 3, H, W): half the distances to the truth, less half the distance between them.
+
+    A proper scoring rule: its least is where the samples are spread as the truth is. The distance: norms of patches, of
+    all and of fine luma.
+    """
+    return 0.5 * (_patch_norms(one - truth) + _patch_norms(two - truth)) - 0.5 * _patch_norms(one - two)
+
+
+def _patch_norms(difference: Tensor) -> Tensor:
+    luma = (difference * difference.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    fine = luma - F.avg_pool2d(luma, 3, 1, 1, count_include_pad=False)
+    squares = (difference.square().mean(1, keepdim=True), fine.square())
+    norms = [(F.avg_pool2d(s, size, stride) + 1e-5).sqrt().mean() for s in squares for size, stride in PATCHES]
+    return torch.stack(norms).sum() / len(PATCHES)

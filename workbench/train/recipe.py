@@ -21,7 +21,33 @@ if sys.version_info >= (3, 11):
 else:  # the same parser under its name outside the standard library
     import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
-TRAINS = ("all", "artg", "tpm")
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one kind of stage is."""
+
+    parts: tuple[str, ...]
+    """the parameters that learn: beginnings of their names, ``temporal`` for the decoder's part of TPM"""
+    frames: int = 1
+    """the fewest frames it needs"""
+    regresses: bool = False
+    """whether it learns from pictures alone, on rollouts with gradients through all of their frames"""
+
+
+NETWORKS = ("unet", "controlnet", "conditioning", "vae.encoder", "vae.decoder", "temporal")
+TRAINS = {
+    "all": Lesson(NETWORKS, regresses=True),
+    "artg": Lesson(("controlnet", "conditioning"), regresses=True),
+    "tpm": Lesson(("vae.encoder", "temporal"), regresses=True),
+    "decoder": Lesson(("vae.decoder",)),
+    "code": Lesson(("vae.decoder", "code")),
+    "embedding": Lesson(("conditioning",), frames=2),
+    "diffusion": Lesson(("unet", "controlnet", "conditioning"), frames=2),
+    "samples": Lesson(NETWORKS),
+}
+"""A regressing model learns all at once, then ARTG without TPM, or TPM. A generative one learns its ``decoder`` from
+the LR frame alone, the ``code`` of what that lacks, an ``embedding`` that reads that code in a true past, the
+``diffusion`` of the code, guided by such a past, and then from ``samples`` after its own past."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +125,7 @@ class Stage:
     scenes: float = 0.0
     """share of the batch that is cut from scenes"""
     trains: str = "all"
-    """``all``; ``artg``: the ControlNet and its embedding, TPM left out; ``tpm``: TPM and the encoder that feeds it"""
+    """one of ``TRAINS``: which parts learn, and from what"""
     consistency: float = 0.0
     """weight of the picture, brought down to LR, being the LR frame (without its noise)"""
     learning_rate: tuple[float, float] = (5e-4, 1e-4)
@@ -112,15 +138,37 @@ class Stage:
     """weight of the temporal losses in this stage, beside their own"""
     autoencoder: float = 0.125
     """share of iterations that also train encoder and decoder on the ground truth"""
+    plain: float = 0.25
+    """``code``: share of samples without detail, so that the decoder stays what it was"""
+    jitter: float = 0.15
+    """``code``: largest standard deviation of noise on the detail, so that the decoder forgives the denoiser"""
+    guided: float = 0.375
+    """``diffusion``: share of samples that are guided by a past"""
+    softened: float = 0.6
+    """``diffusion``: share of the guided samples whose past is not sharp, as the model's own never is"""
+    tpm_dropout: float = 0.1
+    """``samples``: share of iterations without TPM"""
+    other_steps: float = 0.0
+    """``samples``: share of iterations with one, two or eight steps, so that those do not go astray"""
+    energy: float = 0.0
+    """``samples``: weight of the energy score between two noises, see ``losses.energy_score``"""
+    diffusion: float = 0.0
+    """``samples``: weight of ``diffusion``'s loss beside theirs"""
 
     def __post_init__(self) -> None:
         if self.trains not in TRAINS:
             raise TrainingError(f"stage {self.name!r}: trains must be one of {', '.join(TRAINS)}, got {self.trains!r}.")
+        if self.frames < self.lesson.frames or (self.diffusion and self.frames < TRAINS["diffusion"].frames):
+            raise TrainingError(f"stage {self.name!r}: a true past needs frames of at least 2, got {self.frames}.")
+
+    @property
+    def lesson(self) -> Lesson:
+        return TRAINS[self.trains]
 
     @property
     def fuses(self) -> bool:
         """Whether TPM takes part."""
-        return self.frames > 1 and self.trains != "artg"
+        return self.frames > 1 and self.trains not in ("artg", "embedding", "diffusion")
 
 
 @dataclass(frozen=True, kw_only=True)

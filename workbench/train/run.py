@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,29 +21,31 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from workbench.devices import resolve_device
 from workbench.errors import TrainingError
 from workbench.files import replacing
 from workbench.models.load import load_models
-from workbench.models.models import Models, Properties
+from workbench.models.models import Properties
 from workbench.models.save import save_models
 from workbench.pipeline.settings import Settings
 from workbench.train.build import build, restart_controlnet
 from workbench.train.checkpoint import load_checkpoint, save_checkpoint
 from workbench.train.curve import draw_curve
-from workbench.train.data import Batch, draw
+from workbench.train.data import draw
 from workbench.train.evaluate import Clip, bicubic, measure, open_clips, run
+from workbench.train.grow import grow
+from workbench.train.objective import Objective, chosen
 from workbench.train.pool import Pool
-from workbench.train.recipe import Losses, Recipe, Stage, load_recipe
-from workbench.train.rollout import Choices, objective
+from workbench.train.recipe import Recipe, Stage, load_recipe
 from workbench.train.scenes import Scenes
 
 LOG_EVERY = 50
 EVALUATION_FRAMES = 6
 EVALUATION_SIDE = 256
+START_BATCHES = 12  # that the code's principal components are found on
 EVALUATION_DAMAGES = ("clean", "h264 crf 23", "h264 crf 28", "h264 crf 33")
 
 
@@ -98,18 +101,6 @@ def evaluation_clips(folder: Path) -> list[Clip]:
     ]
 
 
-class Objective(nn.Module):
-    """The loss as one module, so that accelerate can wrap it for any number of devices."""
-
-    def __init__(self, models: Models, weights: Losses) -> None:
-        super().__init__()
-        self.networks = nn.ModuleDict(models.networks)
-        self.models, self.weights = models, weights
-
-    def forward(self, batch: Batch, stage: Stage, choices: Choices) -> Tensor:
-        return objective(self.models, batch, stage, self.weights, choices)
-
-
 class Session:
     """One process of a run: models, optimizer, average, and where in the recipe they are."""
 
@@ -133,7 +124,7 @@ class Session:
         if warm_start is not None:
             self._start_from(Path(warm_start))
         self.models.prompt = self.models.prompt.to(self.accelerator.device)
-        whole = Objective(self.models, recipe.losses).to(self.accelerator.device).train()
+        whole = Objective(self.models, recipe).to(self.accelerator.device).train()
         if self.models.properties.channels_last:
             whole.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.whole = whole
@@ -153,7 +144,7 @@ class Session:
         end = math.inf if minutes is None else time.monotonic() + 60 * minutes
         last = min(self.recipe.iterations, stop_after or self.recipe.iterations)
         losses: list[Tensor] = []
-        bar = tqdm(total=last, initial=self.iteration, unit="it", disable=not self.accelerator.is_main_process)
+        bar = tqdm(total=last, initial=self.iteration, unit="it", disable=not self._shows)
         while self.iteration < last:
             began = time.process_time()
             losses.append(self.step(pool, scenes))
@@ -179,8 +170,10 @@ class Session:
         recipe, it = self.recipe, self.iteration
         index, within = recipe.stage_at(it)
         stage = recipe.stages[index]
-        if within == 0 and stage.frames > 1 and index > 0 and recipe.stages[index - 1].frames == 1:
-            restart_controlnet(self.models, recipe.model, recipe.seed)
+        if within == 0:
+            self._begin(index, pool, scenes)
+        if hasattr(self.whole, "code"):
+            self.whole.code.train(stage.trains == "code")  # its normalisation is settled then
         for name, parameter in self.whole.named_parameters():
             parameter.requires_grad_(trained(name, stage))
         done = within / stage.iterations
@@ -190,7 +183,7 @@ class Session:
         batch = draw(pool, recipe.data, stage, recipe.seed, number, scenes).to(self.accelerator.device)
         channels = self.models.vae.config["latent_channels"]
         shape = (*batch.lr.shape[:2], channels, *batch.lr.shape[-2:])
-        choices = Choices.draw(stage, shape, recipe.seed, number)
+        choices = chosen(stage, shape, recipe.seed, number)
         with self.accelerator.autocast():
             loss = self.objective(batch, stage, choices.to(self.accelerator.device))
         self.optimizer.zero_grad(set_to_none=True)
@@ -202,6 +195,22 @@ class Session:
         for name, parameter in self.whole.named_parameters():
             self.average[name].lerp_(parameter.detach(), 1 - decay)
         return loss.detach()
+
+    @property
+    def _shows(self) -> bool:
+        """Whether somebody watches: a progress bar in a file is noise."""
+        return self.accelerator.is_main_process and sys.stderr.isatty()
+
+    def _begin(self, index: int, pool: Pool, scenes: Scenes | None) -> None:
+        """What a stage needs before its first iteration."""
+        recipe, stage = self.recipe, self.recipe.stages[index]
+        follows_single_frames = index > 0 and recipe.stages[index - 1].frames == 1
+        if stage.lesson.regresses and stage.frames > 1 and follows_single_frames:
+            restart_controlnet(self.models, recipe.model, recipe.seed)
+        if stage.trains == "code":
+            numbers = range(recipe.iterations, recipe.iterations + START_BATCHES)  # no iteration draws them
+            batches = (draw(pool, recipe.data, stage, recipe.seed, n, scenes) for n in numbers)
+            self.whole.code.start(self.models.vae.decoder, (b.to(self.accelerator.device) for b in batches))
 
     def evaluate(self) -> None:
         """Measures the averaged weights on the held-out clips, as this stage uses them, and writes the model folder."""
@@ -252,6 +261,9 @@ class Session:
 
     def _start_from(self, folder: Path) -> None:
         source = load_models(folder, device=torch.device("cpu"))
+        if source.vae.config["resampling"] != self.models.vae.config["resampling"]:
+            grow(self.models.vae.decoder, source.vae.decoder)
+            return
         for name, network in self.models.networks.items():
             network.load_state_dict(source.networks[name].state_dict())
         self.models.prompt = source.prompt
@@ -296,12 +308,11 @@ class Session:
 
 def trained(name: str, stage: Stage) -> bool:
     """Whether a stage trains the parameter of this name."""
-    if stage.trains == "artg":
-        return name.startswith(("networks.controlnet.", "networks.conditioning."))
-    if stage.trains == "tpm":
-        temporal = ".temporal_processor." in name or name.endswith(".alpha")
-        return name.startswith("networks.vae.encoder.") or (name.startswith("networks.vae.decoder.") and temporal)
-    return True
+    if name.startswith("code.base."):
+        return False
+    part = name.removeprefix("networks.")
+    temporal = part.startswith("vae.decoder.") and (".temporal_processor." in part or part.endswith(".alpha"))
+    return ("temporal" if temporal else part).startswith(stage.lesson.parts)
 
 
 def learning_rate(stage: Stage, done: float) -> float:

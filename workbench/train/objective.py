@@ -1,0 +1,56 @@
+"""The loss of one batch in one stage, whichever it is."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from workbench.models.models import Models
+from workbench.train import rollout
+from workbench.train.data import Batch
+from workbench.train.latents import ResidualCode, coding, diffusion, embedding, regression
+from workbench.train.recipe import Recipe, Stage
+from workbench.train.rollout import Choices
+from workbench.train.sampling import Draws, sampled
+
+
+def chosen(stage: Stage, shape: tuple[int, ...], seed: int, iteration: int) -> Choices | Draws:
+    """What chance decides in an iteration; ``shape``: of one noise."""
+    kind = Choices if stage.lesson.regresses else Draws
+    return kind.draw(stage, shape, seed, iteration)
+
+
+class Objective(nn.Module):
+    """The loss as one module, so that accelerate can wrap it for any number of devices.
+
+    ``code`` is there where the recipe has a stage that learns it.
+    """
+
+    def __init__(self, models: Models, recipe: Recipe) -> None:
+        super().__init__()
+        self.networks = nn.ModuleDict(models.networks)
+        if any("code" in stage.lesson.parts for stage in recipe.stages):
+            with torch.random.fork_rng():
+                torch.manual_seed(recipe.seed)
+                self.code = ResidualCode(models.vae)
+        self.models, self.weights = models, recipe.losses
+
+    def forward(self, batch: Batch, stage: Stage, random: Choices | Draws) -> Tensor:
+        if isinstance(random, Choices):
+            return rollout.objective(self.models, batch, stage, self.weights, random)
+        if stage.trains == "decoder":
+            return regression(self.models, batch, self.weights)
+        code = cast(ResidualCode, self.code)
+        if stage.trains == "code":
+            return coding(self.models, code, batch, stage, self.weights, random.noise[0])
+        if stage.trains == "embedding":
+            return embedding(self.models, code, batch, stage, random.chance)
+        if stage.trains == "diffusion":
+            return diffusion(self.models, code, batch, stage, random.noise[0], random.chance)
+        loss = sampled(self.models, batch, stage, self.weights, random)
+        if stage.diffusion:  # without it, what the true past taught ARTG is forgotten
+            pair = batch.frames(max(random.last - 1, 0), 2)
+            loss = loss + stage.diffusion * diffusion(self.models, code, pair, stage, random.noise[0], random.chance)
+        return loss
