@@ -5,6 +5,7 @@
     ├── SettingsError   a setting that is unknown or out of range       (also a ValueError)
     ├── ModelError      a model that is missing, partial or wrong
     ├── DeviceError     a device or precision that is not there
+    ├── EngineError     an engine that cannot run here, or not what was asked of it
     ├── FlowError       an optical-flow estimator that cannot be had
     ├── TraceError      a tap that does not exist, or a trace over its budget
     ├── TrainingError   a recipe, data folder or checkpoint that cannot be used
@@ -38,6 +39,10 @@ class ModelError(WorkbenchError):
 
 class DeviceError(WorkbenchError):
     """A device or precision that this machine does not have."""
+
+
+class EngineError(WorkbenchError):
+    """An engine that cannot run here, or that does not run what was asked of it."""
 
 
 class FlowError(WorkbenchError):

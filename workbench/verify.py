@@ -47,17 +47,22 @@ class Row:
 
 
 def verify(
-    folder: str | os.PathLike[str], *, device: str | torch.device = "cpu", dtype: str | torch.dtype = "fp32"
+    folder: str | os.PathLike[str],
+    *,
+    device: str | torch.device = "cpu",
+    dtype: str | torch.dtype = "fp32",
+    engine: str = "torch",
 ) -> list[Row]:
     """Every value of every golden file of a folder, compared.
 
-    Raises InputError for a folder or file that is no golden, ModelError for a model that does not load.
+    Raises InputError for a folder or file that is no golden, ModelError for a model that does not load, EngineError for
+    an engine that cannot run here.
     """
     folder = Path(folder).expanduser()
     files = sorted(folder.glob("golden*.npz"))
     if not files:
         raise InputError(f"{folder} is no golden folder: expected model/ and at least one golden*.npz in it.")
-    pipe = load_pipeline(folder / "model", device=device, dtype=dtype)
+    pipe = load_pipeline(folder / "model", device=device, dtype=dtype, engine=engine)
     return [row for file in files for row in compare_run(pipe, read_golden(file), file.name)]
 
 

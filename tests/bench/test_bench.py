@@ -9,9 +9,9 @@ import torch
 
 from tests.tiny import tiny_models
 from workbench.bench.bench import Report, Timing, bench, growth_with_pixels
-from workbench.bench.cost import flop_per_frame
 from workbench.bench.plain import plain_stream
 from workbench.cli.main import main
+from workbench.pipeline.memory import flop_per_frame
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 

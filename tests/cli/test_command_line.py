@@ -198,7 +198,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, clip, model, capsys, na
         (["--frames", "first"], "--frames must be"),
         (["-o", "/proc/nowhere/out.mp4"], "/proc/nowhere"),
         (["-o", "out.avi"], ".avi"),
-        (["--enable_tensorrt"], "tensorrt"),
+        (["--engine", "tensorrt", "--device", "cpu"], "tensorrt"),
     ],
 )
 def test_bad_options_are_one_line_and_exit_code_2(clip, model, capsys, words, message):

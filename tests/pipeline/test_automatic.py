@@ -74,7 +74,7 @@ def test_every_output_says_that_the_grid_was_changed(raft_pipe, moving_frames, m
     assert [out.metadata["flow_size"] for out in outputs] == ["input"] * 2
     assert "auto makes none over" in outputs[1].metadata["flow_substitution"]
     asked = next(iter(pipe.stream(moving_frames[:1], Settings(steps=1, flow_size="output"))))
-    assert asked.metadata == {"flow": "raft-large", "flow_size": "output"}
+    assert asked.metadata == {"engine": "torch", "flow": "raft-large", "flow_size": "output"}
 
 
 def test_a_flow_asked_for_by_name_is_not_replaced(raft_pipe, monkeypatch) -> None:
@@ -155,4 +155,4 @@ def test_a_given_flow_has_no_limit(raft_pipe, moving_frames) -> None:
     """A caller's own flow makes no volume."""
     zeros = lambda current, previous: torch.zeros(2, 96, 128)  # noqa: E731
     outputs = list(raft_pipe.stream([np.asarray(f) for f in moving_frames[:2]], Settings(steps=1), flow=zeros))
-    assert outputs[1].metadata == {"flow": "given", "flow_size": "output"}
+    assert outputs[1].metadata == {"engine": "torch", "flow": "given", "flow_size": "output"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from PIL import Image
 
 from tests.video_material import make_video, pictures
 from workbench.errors import InputError, OutputError, WorkbenchError
+from workbench.pipeline.record import describe_source
 from workbench.pipeline.run import upscale_to_file
 from workbench.pipeline.settings import Settings
 from workbench.video import ClipWriter, frames_in, open_clip
@@ -222,6 +224,17 @@ def test_a_finished_output_is_done_already(red: Path, run: Any, tmp_path: Path, 
     again = run(red, tmp_path / name, resume=True)
     assert (again.finished, again.frames, again.notes) == (True, 6, ("it was finished before",))
     assert snapshot(tmp_path) == before
+
+
+def test_a_folder_has_one_digest_in_every_process(frames: Path, tmp_path: Path) -> None:
+    """Names and times of all frames, then the first frame, then the last one: no order that a hash seed decides."""
+    files = sorted(frames.iterdir())
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}\n".encode())
+    for file in (files[0], files[-1]):
+        digest.update(2 * file.read_bytes())  # head and tail of a small file are all of it
+    assert digest.hexdigest().startswith(describe_source(open_clip(frames), tmp_path / "out")["sha256"])
 
 
 def test_a_folder_of_frames_is_known_again_and_a_changed_frame_is_seen(frames: Path, run: Any, tmp_path: Path) -> None:

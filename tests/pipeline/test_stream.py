@@ -184,7 +184,7 @@ def test_frames_carry_their_time_through(tiny_pipe, moving_frames):
     frame = Frame(moving_frames[0], index=0, time=1.5, duration=0.25)
     out = next(tiny_pipe.stream([frame], TWO))
     assert (out.time, out.duration) == (1.5, 0.25)
-    assert out.metadata == {"flow": "dis", "flow_size": "input"}
+    assert out.metadata == {"engine": "torch", "flow": "dis", "flow_size": "input"}
     assert {"unet", "decode"} <= out.seconds.keys()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -49,23 +50,59 @@ def run(
     ``model``: the fingerprint to note.
     """
     base = base or Settings()
-    variants, missing = _available(pipe, [Variant(BASE, "", {}), *VARIANTS], base)
-    settings = [base.but(**variant.changes) for variant in variants]
-    pipes = [Pipeline(pipe.models.but(**v.properties)) if v.properties else pipe for v in variants]
-    columns = [PipelineUpscaler(p, s, v.name) for p, s, v in zip(pipes, settings, variants, strict=True)]
     done: list[Comparison] = []
-    for name, lr, hr in pairs:
-        on_progress(f"{name}: {len(columns)} variants of {len(lr)} frames")
-        done.append(compare(None, lr, reference=hr, metrics=METRICS, against=[*columns, Interpolation("bicubic")]))
+    for pair in pairs:
+        on_progress(f"{pair[0]}: all variants of {len(pair[1])} frames")
+        done.append(measured(pipe, pair, base))
+    return study(pipe, pairs, done, model=model, base=base)
+
+
+def measured(pipe: Pipeline, pair: Pair, base: Settings) -> Comparison:
+    """All variants that can be had, and bicubic, on one scene."""
+    variants, _ = _available(pipe, [Variant(BASE, "", {}), *VARIANTS], base)
+    columns = [
+        PipelineUpscaler(p, base.but(**v.changes), v.name)
+        for p, v in zip(_pipes(pipe, variants), variants, strict=True)
+    ]
+    _, lr, hr = pair
+    return compare(None, lr, reference=hr, metrics=METRICS, against=[*columns, Interpolation("bicubic")])
+
+
+@dataclass(frozen=True)
+class MeasureScene:
+    """``measured`` for one scene of ``folder``, for a worker: the numbers as text."""
+
+    folder: Path
+    name: str
+    base: Settings
+
+    def __call__(self, pipe: Pipeline) -> str:
+        pair = next(pair for pair in scenes(self.folder) if pair[0] == self.name)
+        return measured(pipe, pair, self.base).to_json()
+
+
+def study(
+    pipe: Pipeline, pairs: Sequence[Pair], done: Sequence[Comparison], *, model: str, base: Settings | None = None
+) -> Study:
+    """The study from what was ``measured`` on each of ``pairs``."""
+    base = base or Settings()
+    variants, missing = _available(pipe, [Variant(BASE, "", {}), *VARIANTS], base)
     values = _values(done)
     rows = [
-        Row(v.name, v.about, v.changes, values[v.name], _ratio(done, v.name), estimate_memory(p, WHOLE, s).working)
-        for v, p, s in zip(variants, pipes, settings, strict=True)
-    ]
+        Row(
+            v.name, v.about, v.changes, values[v.name], _ratio(done, v.name),
+            estimate_memory(p, WHOLE, base.but(**v.changes)).working,
+        )
+        for v, p in zip(variants, _pipes(pipe, variants), strict=True)
+    ]  # fmt: skip
     rows.append(Row("bicubic", "", {}, values["bicubic"], None, None))
     clips = {name: len(lr) for name, lr, _ in pairs}
     size = (pairs[0][1].height, pairs[0][1].width)
     return Study(model, clips, size, rows, missing, versions())
+
+
+def _pipes(pipe: Pipeline, variants: Sequence[Variant]) -> list[Pipeline]:
+    return [Pipeline(pipe.models.but(**v.properties)) if v.properties else pipe for v in variants]
 
 
 def _available(pipe: Pipeline, variants: Sequence[Variant], base: Settings) -> tuple[list[Variant], dict[str, str]]:

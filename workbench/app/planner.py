@@ -18,14 +18,21 @@ from workbench.app.speed import CALIBRATION_SIZE, Speed, Speeds, tiny_clip, unit
 from workbench.app.values import Plan
 from workbench.app.work.devices import CHANGES, RUNS, SIZE
 from workbench.app.work.task import Task, Warm
-from workbench.bench.cost import flop_per_frame
 from workbench.devices import DTYPES, release_memory, resolve_device, resolve_dtype
 from workbench.errors import InputError, SettingsError
 from workbench.models.hub import models_in_reach
 from workbench.pipeline.frames import MINIMUM
 from workbench.pipeline.live import without_data
 from workbench.pipeline.load import load_pipeline
-from workbench.pipeline.memory import Estimate, available_memory, check_memory, estimate_memory, readable, smaller
+from workbench.pipeline.memory import (
+    Estimate,
+    available_memory,
+    check_memory,
+    estimate_memory,
+    flop_per_frame,
+    readable,
+    smaller,
+)
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pixels import SCALE

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from workbench.bench.cost import flop_per_frame, input_output, matmul_peak, seconds, trace_off_share
+from workbench.bench.cost import input_output, matmul_peak, seconds, trace_off_share
 from workbench.bench.noise import moving_noise
 from workbench.bench.plain import plain_stream
+from workbench.pipeline.memory import flop_per_frame
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 

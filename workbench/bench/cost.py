@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.bench.noise import moving_noise
 from workbench.devices import peak_memory, synchronize
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Clock
 from workbench.pipeline.frames import draw_noise, pad, to_network_range
-from workbench.pipeline.memory import run_shapes
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
@@ -27,13 +25,6 @@ from workbench.video.clip import open_clip
 from workbench.video.write import ClipWriter
 
 HIGH_WATER = Path("/proc/self/clear_refs")  # Linux: "5" lowers the mark to what is resident now
-
-
-def flop_per_frame(pipe: Pipeline, size: tuple[int, int], settings: Settings) -> int:
-    """Floating-point operations of the networks (a multiplication and an addition are two) for one later frame."""
-    counter = FlopCounterMode(display=False)
-    run_shapes(pipe, size, settings, counter)
-    return counter.get_total_flops()
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, n: int = 1024, repeats: int = 5) -> float:

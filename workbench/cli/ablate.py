@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workbench.cli.options import add_devices, spread_from
+
 if TYPE_CHECKING:
     from workbench.ablation import Study
 
@@ -21,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--check", action="store_true", help="compare with the shipped table; exit code 1 where it disagrees"
     )
+    add_devices(parser, default=None)
+    parser.set_defaults(model=None, revision=None, dtype="auto")
     parser.epilog = "Needs a checkout of the project (its samples), and some minutes of one processor core."
 
 
@@ -29,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from workbench.ablation.check import STATED, disagreements
     from workbench.ablation.page import page
 
-    study = _study()
+    study = _study(args)
     print(page(study, "ablation.png"))
     if args.check:
         lines = disagreements(committed(), study)
@@ -47,16 +51,23 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _study() -> Study:
+def _study(args: argparse.Namespace) -> Study:
     from workbench.ablation import measure
+    from workbench.comparison import Comparison
     from workbench.models.folder import fingerprint
     from workbench.models.hub import EMBEDDED
     from workbench.pipeline.load import load_pipeline
+    from workbench.pipeline.settings import Settings
 
     pairs = measure.scenes(ROOT / "samples")  # said before a model is loaded
-    return measure.run(
-        load_pipeline(device="cpu"),
-        pairs,
-        model=fingerprint(EMBEDDED),
-        on_progress=lambda words: print(words, file=sys.stderr, flush=True),
-    )
+    model, spread = fingerprint(EMBEDDED), spread_from(args)
+    if spread is None:
+        return measure.run(
+            load_pipeline(device="cpu"),
+            pairs,
+            model=model,
+            on_progress=lambda words: print(words, file=sys.stderr, flush=True),
+        )
+    texts = spread([measure.MeasureScene(ROOT / "samples", name, Settings()) for name, _, _ in pairs])
+    done = [Comparison.from_json(text) for text in texts]
+    return measure.study(load_pipeline(device="cpu"), pairs, done, model=model)

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.page is not None:
         return _page(args)
-    sizes = [_size(text) for text in args.size or ["160x90", "320x180"]]
+    sizes = [size_of(text) for text in args.size or ["160x90", "320x180"]]
     variants = varied(settings_from(args), args.vary)
     devices = available_devices() if args.device == "all" else [args.device]
     dtypes = args.dtype.split(",")
@@ -132,7 +132,7 @@ def _save_random(recipe: str, folder: str) -> None:
     save_models(build(load_recipe(shipped(recipe)).model, seed=0), folder)
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_of(text: str) -> tuple[int, int]:
     """``320x180`` -> (180, 320)."""
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit()):

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from workbench.cli.options import add_model, add_opening, add_settings, add_size, opener, settings_from, size_from
+from workbench.cli.options import (
+    add_devices,
+    add_model,
+    add_opening,
+    add_settings,
+    add_size,
+    opener,
+    settings_from,
+    size_from,
+    spread_from,
+)
 from workbench.errors import SettingsError
 from workbench.pipeline.settings import Settings, parse_setting
 
 if TYPE_CHECKING:
     from workbench.pipeline.pipeline import Pipeline
+    from workbench.video import Clip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE", help="write one self-contained HTML page")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all numbers as CSV")
+    add_devices(parser, default=None)
     add_size(parser)
     add_opening(parser)
     parser.epilog = "Example: workbench compare clip.mp4 --vary steps=1,2,4 --vary tpm=on,off --report report.html"
@@ -56,36 +70,37 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from workbench.comparison import compare
-    from workbench.degrade import cropped, degraded
+    from workbench.comparison.columns import compare_apart
     from workbench.pipeline.memory import check_memory
 
     if args.metrics == "list":
         return list_metrics()
-    open_with = opener(args)
-    clip, reference = open_with(args.clip), None if args.reference is None else open_with(args.reference)
+    if args.degradation is not None and args.reference is not None:
+        raise SettingsError("with --degradation the clip is its own reference; leave out --reference.")
+    made = Clips(
+        args.clip.absolute(), args.reference and args.reference.absolute(), args.degradation, args.frames, opener(args)
+    )
+    clip, reference = made()
     for note in (*clip.notes, *(() if reference is None else reference.notes)):
         print(f"note: {note}", file=sys.stderr)
-    if args.degradation is not None:
-        if reference is not None:
-            raise SettingsError("with --degradation the clip is its own reference; leave out --reference.")
-        clip, reference = degraded(clip, args.degradation), cropped(clip)
-    pipe = None if args.no_pipeline else load(args)
-    settings = [] if pipe is None else varied(settings_from(args), args.vary)
-    if pipe is not None:
-        for one in settings:
-            check_memory(pipe, (clip.height, clip.width), one)
-    result = compare(
-        pipe,
-        clip[: args.frames],
-        *settings,
-        reference=reference,
-        metrics=metric_names(args.metrics, with_reference=reference is not None),
-        against=other_columns(args.against),
-        size=size_from(args),
-        open_with=open_with,
-        resume=args.resume,
-        on_frame=lambda done: print(f"\rframe {done}", end="", file=sys.stderr, flush=True),
-    )
+    spread = spread_from(args, model=not args.no_pipeline)
+    settings = [] if args.no_pipeline else varied(settings_from(args), args.vary)
+    options: dict[str, Any] = {
+        "metrics": metric_names(args.metrics, with_reference=reference is not None),
+        "against": other_columns(args.against),
+        "size": size_from(args),
+        "open_with": opener(args),
+        "resume": args.resume,
+    }
+    if spread is not None:
+        result = compare_apart(spread, made, *settings, **options)
+    else:
+        pipe = None if args.no_pipeline else load(args)
+        if pipe is not None:
+            for one in settings:
+                check_memory(pipe, (clip.height, clip.width), one)
+        options["on_frame"] = lambda done: print(f"\rframe {done}", end="", file=sys.stderr, flush=True)
+        result = compare(pipe, clip, *settings, reference=reference, **options)
     print(file=sys.stderr)
     print(result)
     for path, write in ((args.json, result.to_json), (args.csv, result.to_csv), (args.report, result.report)):
@@ -95,11 +110,31 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+@dataclass(frozen=True)
+class Clips:
+    """What is compared; opened where it is called: the clip and its reference, None without one."""
+
+    clip: Path
+    reference: Path | None
+    degradation: str | None
+    frames: int | None
+    open_with: Callable[[Any], Clip]
+
+    def __call__(self) -> tuple[Clip, Clip | None]:
+        from workbench.degrade import cropped, degraded
+
+        clip = self.open_with(self.clip)
+        reference = None if self.reference is None else self.open_with(self.reference)
+        if self.degradation is not None:
+            clip, reference = degraded(clip, self.degradation), cropped(clip)
+        return clip[: self.frames], reference
+
+
 def load(args: argparse.Namespace) -> Pipeline:
     """The pipeline that the model options ask for."""
     from workbench.pipeline.load import load_pipeline
 
-    return load_pipeline(args.model, device=args.device, dtype=args.dtype, revision=args.revision)
+    return load_pipeline(args.model, device=args.device, dtype=args.dtype, revision=args.revision, engine=args.engine)
 
 
 def varied(base: Settings, choices: list[str]) -> list[Settings]:

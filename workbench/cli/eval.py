@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cli.compare import add_columns, list_metrics, load, metric_names, other_columns, varied
-from workbench.cli.options import add_model, add_opening, add_settings, add_size, opener, settings_from, size_from
+from workbench.cli.options import (
+    add_devices,
+    add_model,
+    add_opening,
+    add_settings,
+    add_size,
+    opener,
+    settings_from,
+    size_from,
+    spread_from,
+)
 from workbench.errors import SettingsError
 
 
@@ -32,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figure", type=Path, metavar="FILE", help="with --strengths: draw quality against strength")
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames of each clip")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
+    add_devices(parser, default=None)
     add_size(parser)
     add_opening(parser)
     add_settings(parser)
@@ -49,10 +60,11 @@ def run(args: argparse.Namespace) -> int:
     if args.figure is not None and args.strengths is None:
         raise SettingsError("--figure draws quality against strength: give --strengths too.")
     work: Callable[..., Any] = evaluate
+    spread = spread_from(args, model=not args.no_pipeline)
     if args.strengths is not None:
         work = partial(by_strength, strengths=numbers(args.strengths))
     result = work(
-        None if args.no_pipeline else load(args),
+        None if args.no_pipeline or spread is not None else load(args),
         args.folder,
         *([] if args.no_pipeline else varied(settings_from(args), args.vary)),
         degradation=args.degradation,
@@ -62,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
         size=size_from(args),
         open_with=opener(args),
         resume=args.resume,
+        spread=spread,
         on_clip=lambda name, clip: print(f"{name}: {clip.frames} frames", flush=True),
     )
     print(result)

@@ -12,13 +12,17 @@ from workbench.errors import WorkbenchError
 
 COMMANDS = {
     "upscale": "upscale a clip, a frame folder, or a folder of them, x4",
+    "batch": "upscale many clips over many devices and machines",
     "compare": "compare settings and upscalers on one clip: metrics, curves, a report",
     "eval": "the field's protocol on a folder of HR clips: x1/4, upscale, metrics",
+    "live": "upscale a camera, a network stream or a pipe while it happens",
     "bench": "measure seconds per frame and stage on this machine",
     "peers": "the embedded model beside the tools that people use now, on the shipped scenes",
     "ablate": "which part of the embedded model earns its cost, on the shipped samples",
     "train": "train a model of this architecture from photos and clips",
     "verify": "check a model's outputs against a folder of golden ones",
+    "engines": "show what can run the networks here, and the exported graphs that are kept",
+    "export": "write a model as graphs that run without this project",
     "info": "show devices, versions and the models in reach",
 }
 OK, OUT_OF_TOLERANCE, BAD_INPUT, STOPPED = 0, 1, 2, 130

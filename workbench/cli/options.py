@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from workbench.engines.table import AUTO, ENGINES
+from workbench.errors import InputError
 from workbench.pipeline.settings import Settings, kind_of, parse_setting
 from workbench.pipeline.size import OutputSize
 
 if TYPE_CHECKING:
+    from workbench.batch.spread import Spread
     from workbench.video import Clip
 
 ALIASES = {"steps": ["--num_inference_steps"]}
@@ -81,15 +85,58 @@ def size_from(args: argparse.Namespace) -> OutputSize:
     return OutputSize(scale=args.scale, height=args.height)
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Which model, on which device, in which precision."""
+def frame_slice(text: str) -> slice:
+    """``10:34`` -> slice(10, 34)."""
+    try:
+        bounds = [int(part) if part.strip() else None for part in text.split(":")]
+    except ValueError:
+        bounds = []
+    if not 2 <= len(bounds) <= 3:
+        raise InputError(f"--frames must be START:STOP or START:STOP:STEP, for example 0:24; got {text!r}.")
+    return slice(*bounds)
+
+
+def add_devices(parser: argparse.ArgumentParser, *, default: str | None = "auto") -> None:
+    """Over which workers the clips go (see ``workbench.batch.crew``)."""
+    group = parser.add_argument_group("workers")
+    group.add_argument(
+        "--devices", metavar="LIST", default=default,
+        help="auto (every GPU, else the CPU), or 0,1 (GPUs), cuda:0, mps, cpu:2 (two workers that share the cores)",
+    )  # fmt: skip
+    group.add_argument(
+        "--ray", metavar="local|ADDRESS", default=None,
+        help="workers are Ray actors, here or in the cluster at this address ('auto': the one of this node)",
+    )  # fmt: skip
+
+
+def spread_from(args: argparse.Namespace, *, model: bool = True) -> Spread | None:
+    """What ``--devices`` and ``--ray`` ask for; None where neither is given. ``model``: whether workers need one."""
+    if args.devices is None and args.ray is None:
+        return None
+    from workbench.batch.crews import AUTO, Load, no_pipeline
+    from workbench.batch.spread import Spread
+
+    load = Load(args.model, args.revision, args.dtype) if model else no_pipeline
+    return Spread(load, args.devices or AUTO, args.ray, say=lambda words: print(words, file=sys.stderr, flush=True))
+
+
+def add_model(parser: argparse.ArgumentParser, *, device: bool = True) -> None:
+    """Which model, on which device, in which precision. ``device``: whether there is ``--device``."""
     group = parser.add_argument_group("model and device")
     group.add_argument(
         "--model", "--model_id", help="a model folder or hub id; without it, the embedded model", default=None
     )
     group.add_argument("--revision", help="branch, tag or commit of a hub model", default=None)
-    group.add_argument("--device", help="auto, cuda, cuda:N, mps or cpu", default="auto")
+    if device:
+        group.add_argument("--device", help="auto, cuda, cuda:N, mps or cpu", default="auto")
     group.add_argument("--dtype", help="auto, fp32, fp16 or bf16", default="auto")
+    add_engine(group)
+
+
+def add_engine(parser: argparse.ArgumentParser | argparse._ArgumentGroup, default: str = AUTO) -> None:
+    """What runs the networks."""
+    words = f"what runs the networks: {AUTO}, {', '.join(ENGINES)} ('workbench engines' tells which are here)"
+    parser.add_argument("--engine", metavar="ENGINE", default=default, help=words)
 
 
 def _metavar(known: Any) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import unicodedata
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import OutputError
 from workbench.video import is_picture, list_clips
 from workbench.video.container import VIDEO_SUFFIXES
+from workbench.video.naming import Named, result_names
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,11 @@ def plan(source: Path, output: Path | None, *, lossless: bool = False) -> list[J
     source = source.expanduser()
     clips = list_clips(source)
     if clips == [source]:
-        return [Job(source, output or Path(_result_names(_namesakes(source), "_x4", lossless)[source]))]
+        return [Job(source, output or Path(_names(_namesakes(source), "_x4", lossless)[source]))]
     folder = output or Path(f"{source.resolve().name}_x4")
     if folder.exists() and os.path.samefile(folder, source):
         raise OutputError(f"{folder} holds the clips that are to be read; give the results a folder of their own (-o)")
-    names = _result_names(clips, "", lossless)
+    names = _names(clips, "", lossless)
     return [Job(clip, folder / names[clip]) for clip in clips]
 
 
@@ -48,31 +47,13 @@ def _namesakes(source: Path) -> list[Path]:
     return [entry for entry in beside if entry == source or entry.suffix.lower() in VIDEO_SUFFIXES or is_picture(entry)]
 
 
-def _result_names(clips: list[Path], mark: str, lossless: bool) -> dict[Path, str]:
-    """A name for each: by its stem, by stem and suffix where the stem does not tell them apart, else with a number."""
-    plain = Counter(_key(_result_name(clip, mark, lossless)) for clip in clips)
-    names: dict[Path, str] = {}
-    taken: set[str] = set()
-    for clip in clips:
-        name = _result_name(clip, mark, lossless)
-        apart = f"_{clip.suffix[1:]}{mark}" if plain[_key(name)] > 1 and clip.suffix else mark
-        number = 1
-        while _key(name := _result_name(clip, apart, lossless)) in taken:
-            number += 1
-            apart = f"_{clip.suffix[1:]}{number}{mark}"
-        names[clip] = name
-        taken.add(_key(name))
-    return names
+def _names(clips: list[Path], mark: str, lossless: bool) -> dict[Path, str]:
+    return dict(zip(clips, result_names([_named(clip, lossless) for clip in clips], mark), strict=True))
 
 
-def _key(name: str) -> str:
-    """Equal for names that one of the common file systems takes for the same."""
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _result_name(source: Path, mark: str, lossless: bool) -> str:
+def _named(source: Path, lossless: bool) -> Named:
     if source.is_dir():
-        return f"{source.resolve().name}{mark}"
+        return Named(source.resolve().name, "", "")
     if is_picture(source):
-        return f"{source.stem}{mark}.png"
-    return f"{source.stem}{mark}{'.mkv' if lossless else '.mp4'}"
+        return Named(source.stem, source.suffix, ".png")
+    return Named(source.stem, source.suffix, ".mkv" if lossless else ".mp4")

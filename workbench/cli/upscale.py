@@ -13,6 +13,7 @@ from workbench.cli.options import (
     add_opening,
     add_settings,
     add_size,
+    frame_slice,
     is_automatic,
     opener,
     settings_from,
@@ -97,7 +98,7 @@ def _run(args: argparse.Namespace, stream: BinaryIO | None) -> int:
 
     pipe = load_pipeline(
         args.model, device=args.device, dtype=args.dtype, revision=args.revision,
-        unet=args.unet, controlnet=args.controlnet, vae=args.vae,
+        unet=args.unet, controlnet=args.controlnet, vae=args.vae, engine=args.engine,
     )  # fmt: skip
     print(pipe, file=sys.stderr)
     settled = [
@@ -125,13 +126,22 @@ def _run(args: argparse.Namespace, stream: BinaryIO | None) -> int:
 
 
 def _published_only(args: argparse.Namespace) -> None:
-    """The published flags that have no meaning here: said, or refused where a run would not be what was asked for."""
+    """The published flags: said, where they have no meaning here."""
     if args.enable_tensorrt:
-        raise InputError("--enable_tensorrt is not supported; run without it ('workbench bench' tells the speed).")
+        args.engine = tensorrt_or(args.engine, args.device)
     if args.image_height or args.image_width:
-        raise InputError(
-            "--image_height and --image_width are not needed: any size from 16x16 on becomes four times it."
-        )
+        print("note: --image_height and --image_width: not needed, a frame of any size is x4", file=sys.stderr)
+
+
+def tensorrt_or(engine: str, device: str) -> str:
+    """``tensorrt``, or ``engine`` where it cannot run here, with the reason on standard error."""
+    from workbench.devices import resolve_device
+    from workbench.engines.choose import find_engine, lacking
+
+    why = lacking(find_engine("tensorrt"), resolve_device(device).type)
+    if why:
+        print(f"note: --enable_tensorrt: TensorRT cannot run here: {why}. Going on with {engine}.", file=sys.stderr)
+    return engine if why else "tensorrt"
 
 
 def _check_outputs(clips: list[tuple[Job, Clip]], args: argparse.Namespace) -> None:
@@ -162,47 +172,32 @@ def _clip(job: Job, args: argparse.Namespace) -> Clip:
     clip = pipes.open_input(args) if job.source == pipes.PIPE else open_for(job.source, job.output, opener(args))
     for note in clip.notes:
         print(f"note: {job.source}: {note}", file=sys.stderr)
-    return clip if args.frames is None else clip[_slice(args.frames)]
+    return clip if args.frames is None else clip[frame_slice(args.frames)]
 
 
 def _settle(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argparse.Namespace) -> Settings:
     """The settings for this clip: what is left open is chosen by the memory estimate, and said. Refuses what cannot
     fit, with the nearest settings that do."""
     from workbench.devices import readable
-    from workbench.pipeline.automatic import choose_slicing
-    from workbench.pipeline.memory import available_memory, check_memory
+    from workbench.pipeline.automatic import choose_engine, continue_engine, settle
+    from workbench.pipeline.memory import available_memory, estimate_memory
     from workbench.pipeline.run import saved_settings
 
     size = (clip.height, clip.width)
-    motion = pipe.motion(settings, size)
-    notes = (
-        [f"{motion.substitution} Using {motion.estimator} on the {motion.size} grid."] if motion.substitution else []
-    )
-    if is_automatic(args):
-        begun = saved_settings(job.output) if args.resume else None
-        if begun is not None:
-            settings = settings.but(vae_slicing=begun.vae_slicing)
-        else:
-            settings, why = choose_slicing(pipe, size, settings)
-            notes += [why] if settings.vae_slicing or args.dry_run else []
+    begun = saved_settings(job.output) if args.resume else None
+    settings, notes = settle(pipe, size, settings, slicing=is_automatic(args), begun=begun)
+    if not (args.resume and continue_engine(pipe, job.output.expanduser(), clip)):
+        frames = 0 if args.dry_run else pipes.length_of(clip) or 0
+        chosen = choose_engine(pipe, size, settings, frames, lambda words: print(words, file=sys.stderr))
+        notes += [chosen] if chosen else []
     for note in notes:
-        print(f"note: {job.source}: {note}", file=sys.stderr)
-    estimate = check_memory(pipe, size, settings)
+        if args.dry_run or not note.startswith("vae_slicing is off"):  # what is as usual goes without saying
+            print(f"note: {job.source}: {note}", file=sys.stderr)
     if args.dry_run:
+        motion, estimate = pipe.motion(settings, size), estimate_memory(pipe, size, settings)
         print(f"{job.source} -> {job.output}: {len(clip)} frames, flow {motion.estimator} on the {motion.size} grid")
         print(f"{estimate}\n  {'free':14}{readable(available_memory(pipe.device)):>10}")
     return settings
-
-
-def _slice(text: str) -> slice:
-    """``10:34`` -> slice(10, 34)."""
-    try:
-        bounds = [int(part) if part.strip() else None for part in text.split(":")]
-    except ValueError:
-        bounds = []
-    if not 2 <= len(bounds) <= 3:
-        raise InputError(f"--frames must be START:STOP or START:STOP:STEP, for example 0:24; got {text!r}.")
-    return slice(*bounds)
 
 
 def _upscale(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argparse.Namespace) -> Run:

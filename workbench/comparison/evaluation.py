@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.comparison.columns import Works
 from workbench.comparison.comparison import Comparison
 from workbench.comparison.datasets import find_clips
 from workbench.comparison.run import compare
@@ -116,31 +117,70 @@ def evaluate(
     size: OutputSize | None = None,
     open_with: Callable[[Any], Clip] = open_clip,
     resume: str | os.PathLike[str] | None = None,
+    spread: Works | None = None,
     on_clip: Callable[[str, Comparison], None] | None = None,
 ) -> Evaluation:
     """Shrinks every high-resolution clip of ``folder`` (see ``find_clips``), upscales it, compares with the original.
 
     ``degradation``: a chain as ``degrade.chain`` reads it, ``bicubic+noise:3+h264:28``. ``frames``: at most so many of
     each clip. ``size``, ``open_with``: as in ``compare``. ``resume``: a folder to keep everything in and to go on from.
-    Whole pictures are measured, no borders left out; what had to be cropped, and frames that are missing, are in the
-    result's ``notes``.
+    ``spread``: evaluates clips beside each other, on pipelines of its own (``batch.spread.Spread``); ``pipe`` is not
+    used then. Whole pictures are measured, no borders left out; what had to be cropped, and frames that are missing,
+    are in the result's ``notes``.
     """
-    clips, notes = {}, []
+    works = []
     for name, path in find_clips(Path(folder)).items():
-        original = open_with(path)[:frames]
-        truth = cropped(original)
-        notes += [f"{name}: {note}" for note in _notes(original, truth)]
-        keep = None if resume is None else Path(resume) / degradation.replace(":", "-") / name
-        lr = degraded(truth, degradation)
-        clips[name] = compare(
-            pipe, lr, *settings, reference=truth, metrics=metrics, against=against, size=size, open_with=open_with,
-            resume=keep,
-        )  # fmt: skip
+        keep = None if resume is None else str(Path(resume).absolute() / degradation.replace(":", "-") / name)
+        options = {"metrics": metrics, "against": against, "size": size, "open_with": open_with, "resume": keep}
+        works.append(EvaluateClip(name, path.absolute(), settings, degradation, frames, options))
+    clips, notes = {}, []
+    made = (work(pipe) for work in works) if spread is None else map(_received, spread([_Sent(work) for work in works]))
+    for work, (comparison, words) in zip(works, made, strict=True):
+        clips[work.name] = comparison
+        notes += [f"{work.name}: {note}" for note in words]
         if on_clip is not None:
-            on_clip(name, clips[name])
-        if frames is not None and clips[name].frames < frames:
-            notes.append(f"{name}: has {clips[name].frames} frames only, {frames} were asked for")
+            on_clip(work.name, comparison)
     return Evaluation(clips, degradation, notes)
+
+
+@dataclass(frozen=True)
+class EvaluateClip:
+    """The protocol for one clip; called with a pipeline, or None. ``options``: of ``compare``."""
+
+    name: str
+    path: Path
+    settings: tuple[Settings, ...]
+    degradation: str
+    frames: int | None
+    options: dict[str, Any]
+
+    def __call__(self, pipe: Pipeline | None) -> tuple[Comparison, list[str]]:
+        original = self.options["open_with"](self.path)[: self.frames]
+        truth = cropped(original)
+        notes = _notes(original, truth)
+        comparison = compare(pipe, degraded(truth, self.degradation), *self.settings, reference=truth, **self.options)
+        if self.frames is not None and comparison.frames < self.frames:
+            notes.append(f"has {comparison.frames} frames only, {self.frames} were asked for")
+        return comparison, notes
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """The work of another process: its comparison comes as text, its pictures stay there."""
+
+    work: EvaluateClip
+
+    @property
+    def name(self) -> str:
+        return self.work.name
+
+    def __call__(self, pipe: Pipeline | None) -> tuple[str, list[str]]:
+        comparison, notes = self.work(pipe)
+        return comparison.to_json(), notes
+
+
+def _received(sent: tuple[str, list[str]]) -> tuple[Comparison, list[str]]:
+    return Comparison.from_json(sent[0]), sent[1]
 
 
 def _notes(original: Clip, truth: Clip) -> list[str]:

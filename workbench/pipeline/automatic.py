@@ -1,12 +1,22 @@
-"""Settings that are left to the workbench: decided by the memory estimate, and said."""
+"""What is left to the workbench, decided and said: settings by the memory estimate, the engine by what it saves."""
 
 from __future__ import annotations
 
-from workbench.devices import readable
-from workbench.pipeline.memory import available_memory, estimate_memory
-from workbench.pipeline.pipeline import Pipeline
-from workbench.pipeline.settings import Settings
+from pathlib import Path
 
+import torch
+
+from workbench.devices import readable
+from workbench.engines.automatic import AutomaticRunner
+from workbench.engines.runner import Say, unsaid
+from workbench.pipeline.frames import padded
+from workbench.pipeline.memory import available_memory, check_memory, estimate_memory, flop_per_frame
+from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.record import Record
+from workbench.pipeline.settings import Settings
+from workbench.video import Clip
+
+SPEED = 6e10  # floating-point operations a second and thread, of torch on a CPU: to tell long runs from short ones
 MARGIN = 1.25  # what a run may need for each byte estimated: 15 % of error, and what else goes on in the process
 
 
@@ -24,3 +34,45 @@ def choose_slicing(
     on = sliced < whole
     result = f"strips need {readable(sliced)}" if on else "strips need no less"
     return settings.but(vae_slicing=on), f"vae_slicing is {'on' if on else 'off'}: {told}; {result}."
+
+
+def settle(
+    pipe: Pipeline, size: tuple[int, int], settings: Settings, *, slicing: bool, begun: Settings | None = None
+) -> tuple[Settings, list[str]]:
+    """The settings for frames of ``size`` (h, w), and notes on what was chosen or replaced.
+
+    ``slicing``: choose ``vae_slicing``, unless the output was ``begun`` under some settings, whose choice stays. Raises
+    SettingsError where they do not fit the memory, with the nearest that do.
+    """
+    motion = pipe.motion(settings, size)
+    notes = []
+    if motion.substitution:
+        notes.append(f"{motion.substitution} Using {motion.estimator} on the {motion.size} grid.")
+    if slicing and begun is not None:
+        settings = settings.but(vae_slicing=begun.vae_slicing)
+    elif slicing:
+        settings, why = choose_slicing(pipe, size, settings)
+        notes.append(why)
+    check_memory(pipe, size, settings)
+    return settings, notes
+
+
+def choose_engine(pipe: Pipeline, size: tuple[int, int], settings: Settings, frames: int, say: Say = unsaid) -> str:
+    """Decides what ``auto`` means for so many frames of ``size`` (h, w); a sentence about it, empty for other engines.
+
+    May export graphs, where so long a run wins that time back.
+    """
+    engine = pipe.engine
+    if not isinstance(engine, AutomaticRunner):
+        return ""
+    seconds = frames * flop_per_frame(pipe, size, settings) / SPEED / torch.get_num_threads() if engine.best else 0.0
+    return engine.settle(padded(size), seconds, say)
+
+
+def continue_engine(pipe: Pipeline, output: Path, clip: Clip) -> bool:
+    """Where ``auto`` is to go on with an output: with the engine it was begun with. Whether there was one to go on."""
+    record = Record.read(output)
+    if record is None or not isinstance(pipe.engine, AutomaticRunner):
+        return False
+    pipe.engine.use(padded((clip.height, clip.width)), record.engine)
+    return True

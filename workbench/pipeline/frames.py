@@ -42,6 +42,11 @@ def pad(value: Tensor, multiple: int = MULTIPLE) -> Tensor:
     return F.pad(value, (0, right, 0, below), mode="replicate") if below or right else value
 
 
+def padded(size: tuple[int, int], multiple: int = MULTIPLE) -> tuple[int, int]:
+    """(h, w) -> the size that ``pad`` makes of it."""
+    return -(-size[0] // multiple) * multiple, -(-size[1] // multiple) * multiple
+
+
 def draw_noise(seed: int, index: int, shape: tuple[int, ...]) -> Tensor:
     """(1, *shape) standard normal, float32: a function of (seed, index, shape) alone, drawn on the CPU."""
     mixed = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0]

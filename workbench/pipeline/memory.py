@@ -14,9 +14,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.devices import readable
 from workbench.errors import SettingsError
@@ -25,7 +28,7 @@ from workbench.flow.table import ESTIMATORS, WITHOUT_WEIGHTS
 from workbench.models.models import Models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Timer, untimed
-from workbench.pipeline.frames import MULTIPLE
+from workbench.pipeline.frames import padded
 from workbench.pipeline.live import LiveBytes, without_data
 from workbench.pipeline.motion import UNUSED, choose_flow, correlation_volume, on_grid
 from workbench.pipeline.pipeline import Pipeline
@@ -94,13 +97,27 @@ def estimate_memory(
     A ``Pipeline`` answers for the flow it would really use (raises FlowError when that cannot be had); for ``Models``
     the estimator that the settings name is assumed.
     """
-    settings = settings or Settings()
-    estimator, grid = _flow_of(model, settings, size)
+    settings, where = settings or Settings(), str(device or model.device)
+    flow = _flow_of(model, settings, size)
+    known = _KNOWN.setdefault(model, {}) if isinstance(model, Pipeline) else {}
+    key = (size, settings.but(steps=1, seed=0), where, flow)
+    if key not in known:
+        known[key] = _estimated(model, size, settings, where, *flow)
+    return known[key]
+
+
+_KNOWN: WeakKeyDictionary[Pipeline, dict[Any, Estimate]] = WeakKeyDictionary()
+"""Of clips of one size after another, each estimate is made once: it takes some .3 s."""
+
+
+def _estimated(
+    model: Pipeline | Models, size: tuple[int, int], settings: Settings, device: str, estimator: str, grid: str
+) -> Estimate:
     live = LiveBytes()
     weights, state = run_shapes(model, size, settings.but(steps=1), live, clock=live)
     return Estimate(
         size=size,
-        device=str(device or model.device),
+        device=device,
         weights=weights,
         stages=live.peaks,
         state=state,
@@ -123,7 +140,7 @@ def run_shapes(
     """
     models = model.models if isinstance(model, Pipeline) else model
     estimator, grid = _flow_of(model, settings, size)
-    height, width = (-(-length // MULTIPLE) * MULTIPLE for length in size)
+    height, width = padded(size)
     fake = FakeTensorMode()
     shapes = without_data(models, fake)
     shapes.__class__ = _Unscheduled
@@ -142,6 +159,13 @@ def run_shapes(
         state = 4 * (raw.numel() + shown.numel() + lr.numel())
     networks = [*models.networks.values(), *([] if flow_network is None else [flow_network])]
     return sum(t.numel() * t.element_size() for n in networks for t in (*n.parameters(), *n.buffers())), state
+
+
+def flop_per_frame(pipe: Pipeline, size: tuple[int, int], settings: Settings) -> int:
+    """Floating-point operations of the networks (a multiplication and an addition are two) for one later frame."""
+    counter = FlopCounterMode(display=False)
+    run_shapes(pipe, size, settings, counter)
+    return counter.get_total_flops()
 
 
 def available_memory(device: str | torch.device) -> int:

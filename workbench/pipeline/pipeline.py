@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from workbench.devices import release_memory
+from workbench.engines.runner import Runner
 from workbench.errors import InputError, NotFinite
 from workbench.models.models import Models
 from workbench.models.save import save_models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Clock
-from workbench.pipeline.frames import draw_noise, pad, to_network_range
+from workbench.pipeline.frames import draw_noise, pad, padded, to_network_range
 from workbench.pipeline.motion import UNUSED, FlowChoice, FlowSource, Motion, choose_flow, given_motion, load_motion
 from workbench.pipeline.output import Output
 from workbench.pipeline.settings import Settings
@@ -34,10 +35,14 @@ NoiseSource = Callable[[int], Tensor]
 
 
 class Pipeline:
-    """A model ready to run. It holds no state of any stream: any number of them can be interleaved."""
+    """A model ready to run. It holds no state of any stream: any number of them can be interleaved.
 
-    def __init__(self, models: Models) -> None:
+    ``engine``: what runs the networks (``workbench.engines``); None: torch, as they are.
+    """
+
+    def __init__(self, models: Models, engine: Runner | None = None) -> None:
         self.models = models
+        self.engine = engine or Runner(models)
         self._motions: dict[FlowChoice, Motion] = {}
 
     @property
@@ -46,8 +51,8 @@ class Pipeline:
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """As ``Models.networks``."""
-        return self.models.networks
+        """As ``Models.networks``, as the engine runs them."""
+        return self.engine.models.networks
 
     @property
     def source(self) -> str:
@@ -56,7 +61,7 @@ class Pipeline:
 
     def __repr__(self) -> str:
         parameters = sum(p.numel() for n in self.models.networks.values() for p in n.parameters())
-        return f"Pipeline({self.models.source}, {parameters / 1e6:.1f} M parameters, {self.device})"
+        return f"Pipeline({self.models.source}, {parameters / 1e6:.1f} M parameters, {self.device}, {self.engine.name})"
 
     def stream(
         self,
@@ -101,7 +106,8 @@ class Pipeline:
             lr, size = self._read(frame.image, state)
             latent_noise = self._noise(noise, settings.seed, index, lr, size)
         motion = self._motion(settings, flow, size)
-        self.models.slice_attention(settings.attention_slicing)
+        engine = self.engine_at(size, settings, trace)
+        engine.models.slice_attention(settings.attention_slicing)
         watched = (
             nullcontext(untapped)
             if trace is None
@@ -109,7 +115,7 @@ class Pipeline:
         )
         with watched as tap:
             raw = stream.step(
-                self.models,
+                engine.models,
                 lr,
                 latent_noise,
                 None if state is None else state.to(self.device),
@@ -136,7 +142,7 @@ class Pipeline:
                 state=after,
                 input=frame.image,
                 seconds=clock.seconds,
-                metadata=motion.metadata | ({} if trace is None else trace.metadata),
+                metadata={"engine": engine.name} | motion.metadata | ({} if trace is None else trace.metadata),
                 time=frame.time,
                 duration=frame.duration,
             ),
@@ -171,6 +177,11 @@ class Pipeline:
         if choice not in self._motions:
             self._motions[choice] = load_motion(choice, self.device)
         return self._motions[choice]
+
+    def engine_at(self, size: tuple[int, int], settings: Settings, trace: Trace | None = None) -> Runner:
+        """What runs frames of ``size`` (h, w). Raises TraceError, SettingsError for what this engine does not have."""
+        inside = () if trace is None else trace.inside
+        return self.engine.at(padded(size), inside=inside, attention_slicing=settings.attention_slicing)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a model folder that ``load_pipeline`` takes."""

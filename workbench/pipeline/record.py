@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from workbench.engines.table import TORCH
 from workbench.errors import OutputError
 from workbench.files import replacing
 from workbench.pipeline.pipeline import Pipeline
@@ -66,6 +67,11 @@ class Record:
     def settings(self) -> Settings:
         return Settings.from_dict(self.begun_from["settings"])
 
+    @property
+    def engine(self) -> str:
+        """What ran the networks; records from before there were engines do not say."""
+        return self.begun_from["model"].get("engine", TORCH)
+
     def check_same(self, output: Path, begun_from: Mapping[str, Any]) -> None:
         """Raises OutputError that names what differs from what the output was begun from, as far as the record tells.
 
@@ -97,6 +103,7 @@ def begun_from(pipe: Pipeline, clip: Clip, settings: Settings, size: tuple[int, 
             "revision": pipe.models.revision,
             "weights": pipe.models.fingerprint()[:_DIGITS],
             "dtype": str(pipe.models.unet.dtype),
+            "engine": pipe.engine_at((clip.height, clip.width), settings).name,
         },
     }
 
@@ -122,7 +129,7 @@ def describe_source(clip: Clip, output: Path) -> dict[str, Any]:
     digest = hashlib.sha256()
     for file, fact in zip(files, facts, strict=True):
         digest.update(f"{file.name} {fact.st_size} {fact.st_mtime_ns}\n".encode(errors="surrogateescape"))
-    for file in {files[0], files[-1]}:
+    for file in dict.fromkeys((files[0], files[-1])):  # in this order, in every process
         digest.update(_head_and_tail(file))
     return {
         "path": _seen_from(output, clip.path),

@@ -13,6 +13,7 @@ from typing import Any
 
 from workbench._version import __version__
 from workbench.errors import InputError
+from workbench.pipeline.automatic import continue_engine
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.record import Record, begun_from, sidecar_of, state_of, write_record
@@ -47,6 +48,8 @@ def upscale_to_file(
     size: OutputSize | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    save_every: float | None = None,
+    patience: float = 0.0,
     on_output: Callable[[Output], object] | None = None,
 ) -> Run:
     """Upscales a clip into ``output`` (see ``ClipWriter``), with a JSON sidecar that says how it was made.
@@ -55,20 +58,25 @@ def upscale_to_file(
     on from there, also after a kill (which costs the frames since the last saved state, at most a few seconds' worth).
     A finished output is then left as it is. A frame that cannot be used or written raises, after the same clean end.
 
-    ``size``: of the output, and of what ``on_output`` is given; without it, x4. Raises OutputError before any work
-    where the output is another run's at this moment, where it was begun from something else, and where a file would be
-    harmed that no run of it made.
+    ``size``: of the output, and of what ``on_output`` is given; without it, x4. ``save_every``: seconds between two
+    saved states; None: ``SAVE_STATE_EVERY``. ``patience``: seconds to wait for another run of the output to end.
+
+    Raises OutputError before any work where the output is another run's at this moment, where it was begun from
+    something else, and where a file would be harmed that no run of it made.
     """
     output, settings, size = Path(output).expanduser(), settings or Settings(), size or OutputSize()
+    if resume:
+        continue_engine(pipe, output, clip)
     begun = begun_from(pipe, clip, settings, size.of(clip.size), output)
     check_format(output)
-    with hold(output):
+    with hold(output, patience):
         record = check_output(output, clip, begun, resume=resume, overwrite=overwrite)
         if record is not None and resume and record.finished and frames_in(output) == record.frames:
             state_of(output).unlink(missing_ok=True)
             notes = ("it was finished before",)
             return Run(output, record.frames, finished=True, sidecar=sidecar_of(output), state=None, notes=notes)
         work = _Work(pipe, clip, output, settings, size, begun, Mark() if record is None else Mark(record.run))
+        work.save_every = SAVE_STATE_EVERY if save_every is None else save_every
         return work.run(resume=resume, overwrite=overwrite, on_output=on_output)
 
 
@@ -107,6 +115,7 @@ class _Work:
         self.mark = replace(mark, about=travelling(clip, begun))
         self.state_file = state_of(output)
         self.state: State | None = None
+        self.save_every = SAVE_STATE_EVERY
         self.seconds: list[float] = []
         self.in_use: dict[str, Any] = {}
 
@@ -155,9 +164,9 @@ class _Work:
             writer.write(written)
             self.state, self.in_use = out.state, out.metadata
             self.seconds.append(sum(out.seconds.values()))
-            if time.monotonic() - saved > SAVE_STATE_EVERY:
-                saved = time.monotonic()
+            if time.monotonic() - saved > self.save_every:
                 out.state.save(self.state_file)
+                saved = time.monotonic()
             if on_output is not None and on_output(written) is False:
                 return True
         return False
@@ -195,6 +204,7 @@ class _Work:
             "model": {"source": self.pipe.models.source, "revision": self.pipe.models.revision},
             "device": str(self.pipe.device),
             "dtype": str(self.pipe.models.unet.dtype),
+            "engine": self.begun["model"]["engine"],
             "in_use": self.in_use,
             "seconds_per_frame": median(self.seconds) if self.seconds else None,
             "notes": notes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -76,6 +76,14 @@ class State:
             model=about["model"],
             **tensors,
         )
+
+    def skip(self, frames: int) -> State:
+        """The same state, after ``frames`` more of the source that the loop was not given.
+
+        Flow, ARTG and TPM span the gap by themselves: they are between this state's frame and the next one given. What
+        has to be told is the count, which the next frame's index and noise follow.
+        """
+        return replace(self, index=self.index + frames)
 
     def to(self, device: torch.device) -> State:
         """The same state with its tensors on ``device``."""

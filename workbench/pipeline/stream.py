@@ -112,8 +112,8 @@ def guide(
             embedding = tap("artg.embedding", models.embed(_like(warped, models.conditioning)))
     if settings.tpm:
         with clock("features"):
-            features = memory_in_strips if settings.vae_slicing else type(models.vae).temporal_memory
-            memory = features(models.vae, _like(warped, models.vae))
+            seen = _like(warped, models.vae)
+            memory = memory_in_strips(models.vae, seen) if settings.vae_slicing else models.vae.temporal_memory(seen)
     return Guidance(embedding, memory, past, share)
 
 

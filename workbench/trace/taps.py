@@ -48,6 +48,8 @@ class Row:
         return [self.name.replace("{k}", str(k)) for k in range(counts.get(self.counted, MANY))]
 
 
+INSIDE = ("tpm.", "decoder.")  # rows of what a network holds
+MEMORY = "tpm.{k}.previous"  # but for this one: the loop hands it over
 NETWORK = "about -1..1"
 FREE = "unbounded"
 
@@ -361,6 +363,11 @@ def matching(pattern: str, counts: Mapping[str, int] | None = None) -> list[Row]
     """The rows with a name that the glob fits; ``*`` matches anything, dots too."""
     counts = counts or {}
     return [row for row in TABLE if any(fnmatchcase(name, pattern) for name in row.names(counts))]
+
+
+def inside(pattern: str) -> list[str]:
+    """The rows it fits that happen inside a network: only there where torch runs it."""
+    return [row.name for row in matching(pattern) if row.name.startswith(INSIDE) and row.name != MEMORY]
 
 
 def row_of(name: str) -> Row | None:

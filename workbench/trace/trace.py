@@ -159,6 +159,14 @@ class Trace:
         return {"edits": applied}
 
     @property
+    def inside(self) -> list[str]:
+        """What is asked for that only torch shows: taps and modules inside a network."""
+        asked = [*self._names, *(edit.name for edit in self._edits)]
+        found = [row for name in asked for row in taps.inside(name)]
+        found += [f"{network}.{pattern}" for network, pattern in self._modules]
+        return list(dict.fromkeys([*found, *(f"attention.{pattern}" for pattern in self._attention)]))
+
+    @property
     def names(self) -> list[str]:
         """What has been recorded."""
         return taps.in_order(self._store.values)

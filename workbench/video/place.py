@@ -43,11 +43,12 @@ def check_format(output: Path) -> None:
 
 
 @contextmanager
-def hold(output: Path) -> Iterator[None]:
-    """Keep other writers away from an output. Raises OutputError where one is at work, in whichever process."""
+def hold(output: Path, patience: float = 0.0) -> Iterator[None]:
+    """Keep other writers away from an output. Raises OutputError where one is at work, in whichever process, for longer
+    than ``patience`` seconds."""
     file = companion(placed(output), ".lock")
     file = file.with_name(f".{file.name}")
-    lock = FileLock(file, timeout=0)
+    lock = FileLock(file, timeout=patience)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()

@@ -1,0 +1,149 @@
+"""Engines that run graphs make torch's frames within their tolerance, resume bit for bit, and say what they lack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.model_folders import GOLDEN, use_hf_home
+from tests.tiny import tiny_models
+from workbench.engines.automatic import AutomaticRunner
+from workbench.engines.cache import Cache
+from workbench.engines.graphs import GraphRunner
+from workbench.engines.parts import PARTS
+from workbench.engines.runner import Runner, make_runner
+from workbench.engines.table import ENGINES
+from workbench.errors import EngineError, InputError, SettingsError, TraceError
+from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.settings import Settings
+from workbench.pipeline.state import State
+from workbench.trace import Trace
+from workbench.verify import table, verify
+
+SIZE = (24, 32)
+NAMES = ("onnxruntime", "openvino")
+
+
+@pytest.fixture(scope="session")
+def graphs(tmp_path_factory) -> Cache:
+    """One cache for all tests: an export takes seconds."""
+    return Cache(tmp_path_factory.mktemp("graphs"))
+
+
+def pipeline(name: str, cache: Cache, **properties: object) -> Pipeline:
+    models = tiny_models(**properties)
+    return Pipeline(models, GraphRunner(models, ENGINES[name], cache))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_frames_are_those_of_torch_within_the_tolerance(graphs, moving_frames, name):
+    settings = Settings(steps=2, artg=0.8)
+    theirs = np.stack([out.image for out in Pipeline(tiny_models()).stream(moving_frames, settings)])
+    ours = np.stack([out.image for out in pipeline(name, graphs).stream(moving_frames, settings)])
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+    assert (ours != theirs).mean() < ENGINES[name].tolerance
+
+
+@pytest.mark.parametrize("changes", [{"artg": 0}, {"tpm": False}, {"vae_slicing": True}, {"artg": 0, "tpm": False}])
+def test_switched_off_parts_are_off(graphs, moving_frames, changes):
+    settings = Settings(steps=1, **changes)
+    theirs = [out.frame for out in Pipeline(tiny_models()).stream(moving_frames[:2], settings)]
+    ours = [out.frame for out in pipeline("onnxruntime", graphs).stream(moving_frames[:2], settings)]
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(theirs, ours, strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stream_that_is_cut_goes_on_bit_for_bit(graphs, moving_frames, name, tmp_path):
+    settings = Settings(steps=2)
+    whole = [out.frame for out in pipeline(name, graphs).stream(moving_frames[:4], settings)]
+    *_, last = pipeline(name, graphs).stream(moving_frames[:2], settings)
+    state = State.load(last.state.save(tmp_path / "state.safetensors"))
+    rest = [out.frame for out in pipeline(name, graphs).stream(moving_frames[2:4], settings, state=state)]
+    assert all(torch.equal(a, b) for a, b in zip(whole[2:], rest, strict=True))
+
+
+def test_taps_of_the_loop_work_and_observe(graphs, moving_frames):
+    pipe = pipeline("onnxruntime", graphs)
+    assert pipe.networks["unet"] is not pipe.models.unet
+    plain = [out.frame for out in pipe.stream(moving_frames[:2], Settings(steps=2))]
+    trace = Trace("latent", "x0", "artg.*", "decoded", "tpm.*.previous", "noise_pred")
+    traced = list(pipe.stream(moving_frames[:2], Settings(steps=2), trace=trace))
+    assert all(torch.equal(a, b.frame) for a, b in zip(plain, traced, strict=True))
+    assert {"latent", "decoded", "artg.mid", "tpm.6.previous"} <= set(trace.names)
+    assert traced[0].metadata["engine"] == "onnxruntime"
+    assert trace.image("x0", 1).shape == (3, 96, 128)
+    edited = Trace()
+    edited.edit("tpm.*.previous", lambda value, frame, step: 0 * value + 3)
+    changed = list(pipe.stream(moving_frames[:2], Settings(steps=2), trace=edited))
+    assert not torch.equal(changed[1].frame, plain[1])
+
+
+def test_taps_inside_a_network_name_the_engine_that_has_them(graphs, moving_frames):
+    pipe = pipeline("onnxruntime", graphs)
+    inner = Trace("tpm.*.fused")
+    module, attention = Trace(), Trace()
+    module.modules("unet", "mid_block")
+    attention.attention("mid_block")
+    for trace in (inner, module, attention, Trace("decoder.0")):
+        with pytest.raises(TraceError, match="--engine torch"):
+            next(pipe.stream(moving_frames[:1], trace=trace))
+    with pytest.raises(SettingsError, match="attention_slicing"):
+        next(pipe.stream(moving_frames[:1], Settings(attention_slicing=True)))
+
+
+def test_a_graph_takes_one_frame_at_a_time(graphs):
+    runner = GraphRunner(tiny_models(), ENGINES["onnxruntime"], graphs)
+    with pytest.raises(InputError, match="one frame at a time"):
+        runner.models.conditioning(torch.zeros(2, 3, 96, 128))
+
+
+def test_what_opens_is_what_was_asked_for(graphs):
+    for name in NAMES:
+        runner = GraphRunner(tiny_models(), ENGINES[name], graphs)
+        assert runner.session("unet", SIZE).outside() == 0.0
+        assert runner.entry("unet", SIZE).about["made"]["precision"] == "float32"
+    entry = runner.entry("unet", SIZE)
+    entry.about["made"]["precision"] = "float16"
+    with pytest.raises(EngineError, match="was to be float32 and is float16"):
+        runner._opening(entry)
+
+
+def test_weights_and_sizes_have_graphs_of_their_own(graphs):
+    runner = GraphRunner(tiny_models(), ENGINES["openvino"], graphs)
+    assert runner.built(SIZE)
+    assert not runner.built((16, 16))
+    assert not GraphRunner(tiny_models(seed=1), ENGINES["openvino"], graphs).built(SIZE)
+
+
+def test_auto_takes_what_is_there_and_never_exports_for_a_short_clip(graphs, monkeypatch):
+    monkeypatch.setattr("workbench.engines.graphs.Cache", lambda: graphs)
+    runner = AutomaticRunner(tiny_models())
+    assert runner.at(SIZE).name == "openvino"
+    assert runner.at(SIZE, inside=["tpm.{k}.fused"]).name == "torch"
+    assert "in the cache" in runner.settle(SIZE, seconds=1.0)
+    assert runner.at((16, 16)).name == "torch"
+    before = len(graphs.entries())
+    assert "less than its export takes" in runner.settle((16, 16), seconds=10.0)
+    assert len(graphs.entries()) == before
+    assert "openvino" in runner.settle((16, 16), seconds=1e4)
+    assert runner.at((16, 16)).name == "openvino"
+    assert len(graphs.entries()) == before + len(PARTS)
+    runner.use(SIZE, "torch")
+    assert type(runner.at(SIZE)) is Runner
+
+
+def test_without_an_engine_auto_is_torch(monkeypatch):
+    monkeypatch.setattr("workbench.engines.choose.find_spec", lambda name: None)
+    runner = make_runner(tiny_models(), "auto")
+    assert runner.at(SIZE).name == "torch"
+    assert "no faster one is installed" in runner.settle(SIZE, seconds=1e6)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_published_figures_are_met(name, monkeypatch, tmp_path_factory):
+    use_hf_home(monkeypatch, tmp_path_factory.getbasetemp() / "engines-hf")
+    rows = verify(Path(GOLDEN), engine=name)
+    assert all(row.ok for row in rows), table(rows)

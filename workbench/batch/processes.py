@@ -1,0 +1,131 @@
+"""Workers that are processes of this machine, one for each device; each loads once and does many jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from workbench.batch.runner import Job, Tell
+from workbench.errors import WorkbenchError
+
+CLOSING = 30.0  # seconds that a worker has for its last frame
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: Any
+    pipe: Any
+
+
+class Processes:
+    """``load``: place -> what a worker keeps; it can be pickled. ``threads``: of each worker's arithmetic on a CPU.
+    ``imports``: modules that every worker needs: where the system can, they are imported once for all of them."""
+
+    def __init__(
+        self, places: Sequence[str], load: Callable[[str], Any], *, threads: int, imports: Sequence[str] = ()
+    ) -> None:
+        self.places = list(places)
+        self._load, self._threads = load, threads
+        ways = multiprocessing.get_all_start_methods()
+        self._context: Any = multiprocessing.get_context("forkserver" if "forkserver" in ways else "spawn")
+        if "forkserver" in ways:
+            self._context.set_forkserver_preload(list(imports))
+        self._workers: list[_Worker] = []
+
+    @property
+    def pids(self) -> list[int]:
+        return [worker.process.pid for worker in self._workers]
+
+    def start(self, place: str) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=serve, args=(theirs, place, self._load, self._threads), daemon=True)
+        process.start()
+        theirs.close()  # so that the pipe ends when the worker does
+        worker = _Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def give(self, inner: _Worker, job: Job) -> None:
+        with contextlib.suppress(OSError):  # it died; ``wait`` tells
+            inner.pipe.send(job.work)
+
+    def wait(self, inners: Sequence[_Worker], seconds: float) -> list[tuple[_Worker, str, Any]]:
+        by_pipe = {worker.pipe: worker for worker in inners}
+        news = []
+        for pipe in wait(list(by_pipe), seconds):
+            worker = by_pipe[pipe]  # type: ignore[index]
+            try:
+                news.append((worker, *worker.pipe.recv()))
+            except (EOFError, OSError):
+                worker.process.join()
+                worker.pipe.close()
+                self._workers.remove(worker)
+                news.append((worker, "died", _reason(worker.process.exitcode)))
+        return news
+
+    def close(self, *, kindly: bool) -> None:
+        for worker in self._workers:
+            worker.pipe.close()  # the next word of its job does not reach us, which ends it
+        for worker in self._workers:
+            if kindly:
+                worker.process.join(CLOSING)
+            worker.process.kill()
+            worker.process.join()
+        self._workers.clear()
+
+
+def serve(pipe: Connection, place: str, load: Callable[[str], Any], threads: int) -> None:
+    """What a worker does until nobody listens."""
+    told = os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for what is loaded from here on
+    if (torch := sys.modules.get("torch")) is not None:  # imported before the worker began
+        torch.set_num_threads(int(told.split(",")[0]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer: it closes the pipe
+    try:
+        try:
+            kept = load(place)
+        except WorkbenchError as error:
+            pipe.send(("unable", error))
+            return
+        while True:
+            work = pipe.recv()
+            pipe.send(("begun", None))
+            pipe.send(do(work, kept, _teller(pipe)))
+    except (EOFError, OSError, KeyboardInterrupt):
+        return
+
+
+def do(work: Callable[[Any, Tell], Any], kept: Any, tell: Tell) -> tuple[str, Any]:
+    """Does a job, whatever happens to it -> ("done", value), ("failed", why) or ("stopped", None)."""
+    try:
+        return "done", work(kept, tell)
+    except KeyboardInterrupt:
+        return "stopped", None
+    except WorkbenchError as error:
+        return "failed", " ".join(str(error).split())
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        return "failed", f"{type(error).__name__}: {error}"
+
+
+def _teller(pipe: Connection) -> Tell:
+    def tell(value: Any) -> None:
+        try:
+            pipe.send(("told", value))
+        except OSError:
+            raise KeyboardInterrupt from None
+
+    return tell
+
+
+def _reason(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"signal {-code}, {signal.Signals(-code).name}"
+    return f"exit code {code}"

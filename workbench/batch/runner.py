@@ -1,0 +1,154 @@
+"""Jobs over workers: the next longest job goes to a free worker, and a worker that dies costs no job."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from workbench.errors import DeviceError
+
+PATIENCE = 3  # deaths in a row, without anything done between them, until a job or a place is given up
+TICK = 0.5  # seconds between two looks at the workers, so that those who read the news can tell the time
+
+Tell = Callable[[Any], None]
+"""What a job calls with news of itself; it raises KeyboardInterrupt once nobody listens any more."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """``work``: called in the worker with what the worker keeps (a pipeline) and with ``Tell``; it, and what it
+    returns, can be pickled. ``weight``: how long it should take, in any unit."""
+
+    name: str
+    work: Callable[[Any, Tell], Any]
+    weight: float = 0.0
+
+
+Kind = Literal["begun", "told", "done", "failed", "stopped", "tick"]
+
+
+@dataclass(frozen=True)
+class News:
+    """What became known. ``value``: what the job told or returned, or why it failed; a "tick" is of no job."""
+
+    kind: Kind
+    job: Job | None = None
+    place: str = ""
+    value: Any = None
+
+
+@dataclass(eq=False)
+class Hand:
+    """A worker. ``place``: what it works on, ``cuda:0``. ``inner``: the crew's own."""
+
+    place: str
+    inner: Any
+    job: Job | None = None
+    begun: bool = False
+
+
+class Crew(Protocol):
+    """Workers of one kind."""
+
+    @property
+    def places(self) -> Sequence[str]:
+        """One for each worker."""
+        ...
+
+    def start(self, place: str) -> Any: ...
+
+    def give(self, inner: Any, job: Job) -> None:
+        """Hand over a job; the worker takes it up as soon as it can."""
+        ...
+
+    def wait(self, inners: Sequence[Any], seconds: float) -> list[tuple[Any, str, Any]]:
+        """What the workers said: "begun", "told", "done", "failed" and "stopped" of a job; "unable" with the exception
+        of one that cannot work at all; "died" with the reason."""
+        ...
+
+    def close(self, *, kindly: bool) -> None:
+        """End all workers. ``kindly``: those at work are told to stop, and waited for."""
+        ...
+
+
+def run(crew: Crew, jobs: Sequence[Job]) -> Iterator[News]:
+    """Does all jobs, longest first, and yields what happens.
+
+    A job whose worker dies is begun again, by another worker; after ``PATIENCE`` deaths in a row in which it told
+    nothing new it has failed. Raises what a worker raised that cannot begin (ModelError, DeviceError), and DeviceError
+    when all of them have died before they could. Ending the iteration early stops the workers.
+    """
+    schedule = _Schedule(crew, jobs)
+    kindly = True
+    try:
+        yield from schedule.run()
+        kindly = False  # nobody is at work
+    finally:
+        crew.close(kindly=kindly)
+
+
+@dataclass
+class _Schedule:
+    crew: Crew
+    jobs: Sequence[Job]
+    waiting: deque[Job] = field(init=False)
+    hands: list[Hand] = field(default_factory=list)
+    deaths: Counter[Any] = field(default_factory=Counter)
+    """In a row, of a job (by identity) and of a place."""
+
+    def run(self) -> Iterator[News]:
+        self.waiting = deque(sorted(self.jobs, key=lambda job: -job.weight))
+        for place in self.crew.places[: len(self.jobs)]:
+            self._start(place)
+        looked = 0.0
+        while self.waiting or any(hand.job for hand in self.hands):
+            for hand in self.hands:
+                if hand.job is None and self.waiting:
+                    hand.job, hand.begun = self.waiting.popleft(), False
+                    self.crew.give(hand.inner, hand.job)
+            by_inner = {id(hand.inner): hand for hand in self.hands}
+            for inner, kind, value in self.crew.wait([hand.inner for hand in self.hands], TICK):
+                yield from self._heard(by_inner[id(inner)], kind, value)
+            if time.monotonic() - looked >= TICK:
+                looked = time.monotonic()
+                yield News("tick")
+
+    def _start(self, place: str) -> None:
+        self.hands.append(Hand(place, self.crew.start(place)))
+
+    def _heard(self, hand: Hand, kind: str, value: Any) -> Iterator[News]:
+        job = hand.job
+        if kind == "unable":
+            raise value
+        if kind == "died":
+            self.hands.remove(hand)
+            yield from self._died(hand, str(value))
+            return
+        if job is None:  # late news of a job that was given up
+            return
+        hand.begun = True
+        self.deaths[hand.place] = 0
+        if kind == "told":
+            self.deaths[id(job)] = 0
+        if kind in ("done", "failed", "stopped"):
+            hand.job = None
+        yield News(kind, job, hand.place, value)  # type: ignore[arg-type]
+
+    def _died(self, hand: Hand, reason: str) -> Iterator[News]:
+        blamed = hand.job if hand.begun else None
+        key = hand.place if blamed is None else id(blamed)
+        self.deaths[key] += 1
+        given_up = self.deaths[key] >= PATIENCE
+        if blamed is not None or not given_up:
+            self._start(hand.place)
+        elif not self.hands:
+            raise DeviceError(f"no worker can begin: {PATIENCE} in a row ended before their first clip ({reason}).")
+        if hand.job is None:
+            return
+        if blamed is not None and given_up:
+            yield News("failed", blamed, hand.place, f"its worker died {PATIENCE} times without getting on ({reason})")
+        else:
+            self.waiting.appendleft(hand.job)

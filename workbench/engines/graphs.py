@@ -1,0 +1,231 @@
+"""Networks as graphs in another runtime: exported once for each size, kept in the cache, called as the networks are."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from workbench.engines.cache import Cache, Entry
+from workbench.engines.export import GRAPH, export_part, precision_of, weights_digest
+from workbench.engines.parts import PARTS, Part, Shape, Shapes, given_shapes, input_shapes
+from workbench.engines.runner import Runner, Say, unsaid
+from workbench.engines.table import Engine
+from workbench.errors import EngineError, InputError
+from workbench.models.models import Models
+from workbench.pixels import SCALE
+from workbench.trace.tap import Tap, untapped
+
+FORMAT = 1  # of a graph; raised when this project exports something else
+VERSIONS = ("torch", "diffusers", "onnx", "onnxscript")  # whose change may change a graph
+SIZES = 2  # whose sessions are held at once
+
+
+class Session(Protocol):
+    """An open graph."""
+
+    provider: str
+
+    def __call__(self, inputs: Sequence[Tensor]) -> list[Tensor]: ...
+
+    def outside(self) -> float:
+        """Share of the nodes that run elsewhere than was asked for."""
+        ...
+
+
+OpenSession = Callable[[Engine, Path, torch.device], Session]
+Run = Callable[[str, tuple[int, int], Sequence[Tensor]], list[Tensor]]
+"""(part, size (h, w), inputs) -> outputs."""
+
+
+class GraphRunner(Runner):
+    """Runs each part of the model as a graph, opened when it is first needed."""
+
+    def __init__(self, models: Models, engine: Engine, cache: Cache | None = None) -> None:
+        super().__init__(models, engine)
+        assert engine.session is not None
+        self.cache = cache or Cache()
+        self.models = serve(models, self._run)
+        self._open: OpenSession = resolve_name(engine.session)
+        self._sizes: OrderedDict[tuple[int, int], dict[str, _Open]] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def prepare(self, size: tuple[int, int], say: Say = unsaid) -> None:
+        for part in PARTS:
+            self.session(part, size, say)
+
+    def built(self, size: tuple[int, int]) -> bool:
+        """Whether every graph of this size is in the cache."""
+        shapes = given_shapes(self.plain, size)
+        for part in PARTS.values():
+            entry = self.cache.find(_entry_name(part, size), self._facts(part, size))
+            if entry is None:
+                return False
+            shapes[part.gives] = _shapes(entry)
+        return True
+
+    def session(self, part: str, size: tuple[int, int], say: Say = unsaid) -> Session:
+        """The open graph of a part; made and opened where it is not yet."""
+        return self._opened(part, size, say).session
+
+    def entry(self, part: str, size: tuple[int, int], say: Say = unsaid) -> Entry:
+        """The cache's entry of a part; its shapes come from those of the parts before it."""
+        about = PARTS[part]
+        name, facts = _entry_name(about, size), self._facts(about, size)
+        if found := self.cache.find(name, facts):
+            return found
+        shapes = given_shapes(self.plain, size)
+        for giver in PARTS.values():
+            if giver.gives in about.takes:
+                shapes[giver.gives] = _shapes(self.entry(giver.name, size, say))
+        say(f"{self.name}: exporting {part} for {size[1]}x{size[0]}, once")
+        return self.cache.make(name, facts, lambda folder: self._export(about, shapes, folder))
+
+    def _export(self, part: Part, shapes: Shapes, folder: Path) -> dict[str, Any]:
+        outputs = export_part(part, self.plain, shapes, folder / GRAPH)
+        return {
+            "model": self.plain.source,
+            "inputs": input_shapes(part, shapes),
+            "outputs": outputs,
+            "precision": precision_of(folder / GRAPH),
+        }
+
+    def _opened(self, part: str, size: tuple[int, int], say: Say = unsaid) -> _Open:
+        with self._lock:
+            held = self._sizes.setdefault(size, {})
+            self._sizes.move_to_end(size)
+            while len(self._sizes) > SIZES:
+                self._sizes.popitem(last=False)
+            if part not in held:
+                held[part] = self._opening(self.entry(part, size, say))
+            return held[part]
+
+    def _opening(self, entry: Entry) -> _Open:
+        wanted, found = entry.about["facts"]["dtype"], entry.about["made"]["precision"]
+        if found != wanted:
+            raise EngineError(f"{entry.folder} was to be {wanted} and is {found}; run 'workbench engines --clear'.")
+        session = self._open(self.engine, entry.folder / GRAPH, self.plain.device)
+        return _Open(session, [tuple(shape) for shape in entry.about["made"]["inputs"]])
+
+    def _run(self, part: str, size: tuple[int, int], inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Inputs that are not given, a UNet's residuals, are zero."""
+        opened, device = self._opened(part, size), self.plain.device
+        given = [value.detach() for value in inputs]
+        for value, shape in zip(given, opened.inputs, strict=False):
+            if tuple(value.shape) != shape:
+                raise InputError(
+                    f"{self.name} runs {part} on {shape}, one frame at a time; got {tuple(value.shape)}. "
+                    f"Use engine 'torch' for batches."
+                )
+        given += [torch.zeros(shape, device=device) for shape in opened.inputs[len(given) :]]
+        return [value.to(device) for value in opened.session(given)]
+
+    def _facts(self, part: Part, size: tuple[int, int]) -> dict[str, Any]:
+        """All that a graph depends on."""
+        network = self.plain.networks[part.network]
+        return {
+            "format": FORMAT,
+            "part": part.name,
+            "size": list(size),
+            "dtype": str(next(network.parameters()).dtype).removeprefix("torch."),
+            "weights": self._digests[part.network],
+            "prompt": list(self.plain.prompt.shape),
+            "versions": {name: _version(name) for name in VERSIONS},
+        }
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return {name: weights_digest(network) for name, network in self.plain.networks.items()}
+
+
+@dataclass(frozen=True)
+class _Open:
+    session: Session
+    inputs: list[Shape]
+
+
+def serve(models: Models, run: Run) -> Models:
+    """The same models, whose networks are called alike and answered by ``run``. Weights and configurations are shared.
+
+    With ``vae_slicing`` the decoder's layers are called one by one, by torch.
+    """
+    served: dict[str, Any] = {name: copy.copy(network) for name, network in models.networks.items()}
+
+    def unet(
+        sample: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        down_block_additional_residuals: Sequence[Tensor] | None = None,
+        mid_block_additional_residual: Tensor | None = None,
+        return_dict: bool = False,
+    ) -> tuple[Tensor]:
+        down, mid = down_block_additional_residuals, mid_block_additional_residual
+        residuals = [] if down is None or mid is None else [*down, mid]
+        inputs = _float([sample, timestep, encoder_hidden_states, *residuals])
+        return (run("unet", _size(sample), inputs)[0].to(sample.dtype),)
+
+    def controlnet(
+        sample: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        controlnet_cond: Tensor,
+        conditioning_scale: float = 1.0,
+        return_dict: bool = False,
+    ) -> tuple[list[Tensor], Tensor]:
+        inputs = _float([sample, timestep, encoder_hidden_states, controlnet_cond])
+        found = run("controlnet", _size(sample), inputs)
+        *down, mid = ((value * conditioning_scale).to(sample.dtype) for value in found)
+        return down, mid
+
+    def conditioning(warped: Tensor) -> Tensor:
+        return run("conditioning", _size(warped, SCALE), _float([warped]))[0].to(warped.dtype)
+
+    def temporal_memory(warped: Tensor) -> list[Tensor]:
+        return [value.to(warped.dtype) for value in run("features", _size(warped, SCALE), _float([warped]))]
+
+    def decode(latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped) -> Tensor:
+        held = [tap(f"tpm.{k}.previous", value) for k, value in enumerate(memory or ())]
+        part = "decode" if held else "decode_first"
+        return run(part, _size(latent), _float([latent, *held]))[0].to(latent.dtype)
+
+    served["unet"].forward = unet
+    served["controlnet"].forward = controlnet
+    served["conditioning"].forward = conditioning
+    served["vae"].temporal_memory = temporal_memory
+    served["vae"].decode = decode
+    return replace(models, **served)
+
+
+def _float(values: Sequence[Tensor]) -> list[Tensor]:
+    """As a graph takes them: float32, and the timestep whole."""
+    return [value.float() if value.is_floating_point() else value.long() for value in values]
+
+
+def _size(value: Tensor, scale: int = 1) -> tuple[int, int]:
+    """(h, w) of the low-resolution frame."""
+    return value.shape[-2] // scale, value.shape[-1] // scale
+
+
+def _entry_name(part: Part, size: tuple[int, int]) -> str:
+    return f"{part.name}-{size[1]}x{size[0]}"
+
+
+def _shapes(entry: Entry) -> list[Shape]:
+    return [tuple(shape) for shape in entry.about["made"]["outputs"]]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,125 @@
+"""The graphs that a model is cut into: one for each call that the loop makes of a network.
+
+A UNet without residuals is a UNet whose residuals are zero, exactly. A decoder without memory is another graph: its
+temporal modules do not run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workbench.models.models import Models
+from workbench.pixels import SCALE
+
+Shape = tuple[int, ...]
+Shapes = dict[str, list[Shape]]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One graph. ``takes`` and ``gives``: names of values, each one or more tensors (see ``given_shapes``)."""
+
+    name: str
+    network: str
+    call: Callable[..., Any]
+    takes: tuple[str, ...]
+    gives: str
+
+
+def _conditioning(network: Any, warped: Tensor) -> Tensor:
+    return network(warped)
+
+
+def _features(vae: Any, warped: Tensor) -> list[Tensor]:
+    return vae.temporal_memory(warped)
+
+
+def _controlnet(controlnet: Any, sample: Tensor, timestep: Tensor, prompt: Tensor, embedding: Tensor) -> list[Tensor]:
+    down, mid = controlnet(sample, timestep, encoder_hidden_states=prompt, controlnet_cond=embedding, return_dict=False)
+    return [*down, mid]
+
+
+def _unet(unet: Any, sample: Tensor, timestep: Tensor, prompt: Tensor, *residuals: Tensor) -> Tensor:
+    return unet(
+        sample,
+        timestep,
+        encoder_hidden_states=prompt,
+        down_block_additional_residuals=residuals[:-1],
+        mid_block_additional_residual=residuals[-1],
+        return_dict=False,
+    )[0]
+
+
+def _decode(vae: Any, latent: Tensor, *memory: Tensor) -> Tensor:
+    return vae.decode(latent, memory or None)
+
+
+PARTS = {
+    part.name: part
+    for part in (  # each after those whose values it takes
+        Part("conditioning", "conditioning", _conditioning, ("warped",), "embedding"),
+        Part("features", "vae", _features, ("warped",), "memory"),
+        Part("controlnet", "controlnet", _controlnet, ("sample", "timestep", "prompt", "embedding"), "residual"),
+        Part("unet", "unet", _unet, ("sample", "timestep", "prompt", "residual"), "prediction"),
+        Part("decode_first", "vae", _decode, ("latent",), "picture"),
+        Part("decode", "vae", _decode, ("latent", "memory"), "picture"),
+    )
+}
+
+
+def given_shapes(models: Models, size: tuple[int, int]) -> Shapes:
+    """Of the values that no part gives, for frames of ``size`` (h, w)."""
+    h, w = size
+    return {
+        "warped": [(1, 3, SCALE * h, SCALE * w)],
+        "sample": [(1, models.unet.config["in_channels"], h, w)],
+        "timestep": [()],
+        "prompt": [tuple(models.prompt.shape)],
+        "latent": [(1, models.vae.config["latent_channels"], h, w)],
+    }
+
+
+def input_names(part: Part, shapes: Shapes) -> list[str]:
+    """One a tensor: ``residual_0`` and so on where a value is several."""
+    return [name for value in part.takes for name in _names(value, len(shapes[value]))]
+
+
+def output_names(part: Part, count: int) -> list[str]:
+    return _names(part.gives, count)
+
+
+def input_shapes(part: Part, shapes: Shapes) -> list[Shape]:
+    return [shape for value in part.takes for shape in shapes[value]]
+
+
+class Call(nn.Module):
+    """A part as a module: float32 tensors (and the timestep, int64) in and out, whatever the network's precision."""
+
+    def __init__(self, part: Part, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self._call = part.call
+        self._dtype = next(network.parameters()).dtype
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        given = [value.to(self._dtype) if value.is_floating_point() else value for value in inputs]
+        result = self._call(self.network, *given)
+        return tuple(value.float() for value in (result if isinstance(result, (list, tuple)) else [result]))
+
+
+def example(part: Part, shapes: Shapes) -> tuple[Tensor, ...]:
+    """Inputs for an export, which reads their shapes."""
+    return tuple(
+        torch.zeros(shape) if shape else torch.tensor(499)  # the only value without a shape is the timestep
+        for shape in input_shapes(part, shapes)
+    )
+
+
+def _names(value: str, count: int) -> list[str]:
+    several = value in ("residual", "memory")
+    return [f"{value}_{k}" for k in range(count)] if several else [value]

@@ -1,0 +1,31 @@
+"""A camera, a network stream or a pipe in, upscaled frames out while they happen.
+
+A reader of the loop like any other: a source is read in a thread of its own and keeps only its newest frame
+(``newest``), ``session`` gives that frame to ``Pipeline.step`` with how many were passed over, and a sink takes what
+comes out. ``run`` puts the three together and counts frames, drops and delay (``pace``); ``calibrate`` measures the
+machine first, so that steps and size can follow from a wanted rate.
+"""
+
+from workbench.live.calibrate import Cost, calibrate, choose
+from workbench.live.newest import Captured, Newest
+from workbench.live.pace import Pace
+from workbench.live.run import Report, run
+from workbench.live.session import Session
+from workbench.live.sinks import Sink, open_sink
+from workbench.live.sources import Source, open_source
+
+__all__ = [
+    "Captured",
+    "Cost",
+    "Newest",
+    "Pace",
+    "Report",
+    "Session",
+    "Sink",
+    "Source",
+    "calibrate",
+    "choose",
+    "open_sink",
+    "open_source",
+    "run",
+]
