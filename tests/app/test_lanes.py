@@ -264,6 +264,16 @@ def test_devices_have_lanes_of_their_own_and_auto_is_the_first(start, stable, cl
         service.submit(asked(service, clip, device="mps"))
 
 
+def test_two_gpus_serve_two_jobs_that_leave_the_device_open(start, stable, clip, monkeypatch):
+    both = ("cuda:1", ("auto", "fp32", "fp16"))
+    monkeypatch.setattr("tests.app.test_lanes.DEVICES", (DEVICES[0], both, DEVICES[1]))
+    service = start()
+    tokens = [service.submit(asked(service, clip)) for _ in range(4)]
+    until(lambda: len(stable.busy) == 2)
+    assert sorted(worker.device for worker in stable.busy) == ["cuda:0", "cuda:1"]
+    assert [service.store.request(token).device for token in tokens] == ["cuda:0", "cuda:1"] * 2
+
+
 def test_a_full_queue_refuses_and_leaves_no_job_behind(start, stable, clip):
     service = start()
     service.submit(asked(service, clip))

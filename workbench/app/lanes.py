@@ -78,6 +78,12 @@ class Lane:
             self._queue.append(token)
             self._changed.notify()
 
+    @property
+    def load(self) -> int:
+        """How many jobs wait or run."""
+        with self._changed:
+            return len(self._queue) + (self._running is not None)
+
     def position(self, token: str) -> int | None:
         """How many jobs go before this one; None for one that does not wait here."""
         with self._changed:

@@ -24,6 +24,7 @@ from workbench.app.request import Request
 from workbench.app.status import RESUMABLE, Status
 from workbench.app.store import PICTURES, Material, Store
 from workbench.app.values import Device, Plan, Probe
+from workbench.batch.crews import best
 from workbench.errors import DeviceError, WorkbenchError
 from workbench.pixels import SCALE
 
@@ -304,8 +305,15 @@ class Service:
             return self._lanes[name]
 
     def _placed(self, request: Request) -> Request:
-        """The request with its device's own name: ``auto`` means this server's --device."""
-        return replace(request, device=self._device(request.device))
+        """The request with its device's own name: ``auto`` means this server's --device, and where that is ``auto``
+        too, the GPU with the fewest jobs."""
+        return replace(request, device=self._freest() if request.device == "auto" else self._device(request.device))
+
+    def _freest(self) -> str:
+        if self.options.device != "auto":
+            return self._device("auto")
+        among = best([found.name for found in self.devices()])
+        return min(among, key=lambda name: self._lanes[name].load if name in self._lanes else 0)
 
     def _device(self, name: str) -> str:
         """A device's own name; raises DeviceError for one that is not there."""

@@ -83,7 +83,11 @@ def parse(devices: str) -> list[str]:
 def _all_here() -> list[str]:
     from workbench.devices import available_devices
 
-    found = available_devices()
+    return best(available_devices())
+
+
+def best(found: list[str]) -> list[str]:
+    """What ``auto`` means, of the devices of a machine, the preferred one first: every GPU, or else the first."""
     return [name for name in found if name.startswith("cuda")] or found[:1]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -70,6 +71,7 @@ class UpscaleClip:
         }
         if task.reference is not None:
             made["metrics"] = self._measured(clip, output, task.reference, folder)
+        shutil.rmtree(folder, ignore_errors=True)  # what is to be kept is where it belongs
         return made
 
     def _upscale(
