@@ -24,6 +24,7 @@ WORDS = {
     "app": "the web app",
     "views": "figures, widgets",
     "ablation": "what each part earns",
+    "batch": "many clips, machines",
     "comparison": "is it better?",
     "bench": "time and memory",
     "train": "the recipe",

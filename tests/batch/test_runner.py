@@ -74,6 +74,7 @@ def test_ending_early_stops_the_workers_at_their_next_word(tmp_path: Path) -> No
         ("auto", []),
         ("0,1", ["cuda:0", "cuda:1"]),
         ("cuda:3, mps", ["cuda:3", "mps"]),
+        ("gpu:2", ["cuda:0", "cuda:1"]),
         ("1,cpu:2", ["cuda:1", "cpu", "cpu"]),
     ],
 )
@@ -81,7 +82,7 @@ def test_devices(text: str, places: list[str]) -> None:
     assert parse(text) == places
 
 
-@pytest.mark.parametrize("text", ["", "gpu", "cpu:0", "0,0", "cuda", "0;1", "-1"])
+@pytest.mark.parametrize("text", ["", "gpu", "gpu:0", "cpu:0", "0,0", "cuda", "0;1", "-1"])
 def test_impossible_devices_are_refused(text: str) -> None:
     with pytest.raises(DeviceError, match=r"--devices takes|named twice"):
         parse(text)

@@ -13,7 +13,7 @@ from workbench.batch.runner import Crew
 from workbench.errors import DeviceError
 
 AUTO = "auto"
-_PLACE = re.compile(r"(?:cuda:)?(?P<gpu>\d+)|(?P<cpu>cpu)(?::(?P<count>[1-9]\d*))?|(?P<mps>mps)")
+_PLACE = re.compile(r"(?:cuda:)?(?P<gpu>\d+)|gpu:(?P<gpus>[1-9]\d*)|(?P<cpu>cpu)(?::(?P<count>[1-9]\d*))?|(?P<mps>mps)")
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def no_pipeline(device: str) -> None:
 
 
 def crew(load: Callable[[str], Any], *, devices: str = AUTO, ray: str | None = None) -> Crew:
-    """Workers on ``devices``: ``auto`` (every GPU, or else one worker on the CPU), or a list such as ``0,1`` (GPUs),
-    ``cuda:0``, ``mps``, ``cpu:2`` (two workers that share the cores).
+    """Workers on ``devices``: ``auto`` (every GPU, or else one worker on the CPU), or a list such as ``0,1`` or
+    ``gpu:2`` (two GPUs), ``mps``, ``cpu:2`` (two workers that share the cores).
 
     ``ray``: None for processes of this machine, ``local``, or a cluster's address; there ``auto`` takes every GPU of
     the cluster, or else one worker for each machine, and numbers of GPUs are only counted. Raises DeviceError.
@@ -69,8 +69,10 @@ def parse(devices: str) -> list[str]:
     for word in devices.split(","):
         match = _PLACE.fullmatch(word.strip())
         if match is None:
-            raise DeviceError(f"--devices takes auto, or a list of GPU numbers, cuda:N, mps, cpu, cpu:N; got {word!r}.")
-        if match["cpu"]:
+            raise DeviceError(f"--devices takes auto, or a list of GPU numbers, gpu:N, mps, cpu, cpu:N; got {word!r}.")
+        if match["gpus"]:
+            places += [f"cuda:{number}" for number in range(int(match["gpus"]))]
+        elif match["cpu"]:
             places += ["cpu"] * int(match["count"] or 1)
         else:
             places.append(match["mps"] or f"cuda:{match['gpu']}")

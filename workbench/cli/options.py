@@ -101,7 +101,7 @@ def add_devices(parser: argparse.ArgumentParser, *, default: str | None = "auto"
     group = parser.add_argument_group("workers")
     group.add_argument(
         "--devices", metavar="LIST", default=default,
-        help="auto (every GPU, else the CPU), or 0,1 (GPUs), cuda:0, mps, cpu:2 (two workers that share the cores)",
+        help="auto (every GPU, else the CPU), or 0,1 or gpu:2 (two GPUs), mps, cpu:2 (two workers that share it)",
     )  # fmt: skip
     group.add_argument(
         "--ray", metavar="local|ADDRESS", default=None,
