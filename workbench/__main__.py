@@ -1,8 +1,13 @@
-"""``python -m workbench``."""
-
-import sys
+"""``workbench`` and ``python -m workbench``."""
 
 from workbench.cli import main
+from workbench.startup import leave, own_process
+
+
+def run() -> None:
+    own_process()
+    leave(main())
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

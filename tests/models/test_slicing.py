@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from workbench.models.autoencoder import TemporalAutoencoderTiny
 from workbench.models.slicing import decode_in_strips, memory_in_strips, strips
-from workbench.pipeline.live import LiveBytes, without_data
+from workbench.pipeline.live import LiveBytes
+from workbench.pipeline.shapes import shapes_only, without_data
 
 
 @pytest.fixture(scope="module", params=["zeros", "replicate"])
@@ -63,9 +63,9 @@ def test_strips_cover_every_row_once_on_pooling_bounds(quarters, halo, rows):
 
 def live_peak(run) -> int:
     """Bytes of tensors alive at once at 1280x720 and the published width, counted without computing anything."""
-    fake, live = FakeTensorMode(), LiveBytes()
-    vae = without_data(TemporalAutoencoderTiny().eval().requires_grad_(False), fake)
-    with torch.no_grad(), fake:
+    live = LiveBytes()
+    vae = without_data(TemporalAutoencoderTiny().eval().requires_grad_(False))
+    with torch.no_grad(), shapes_only():
         latent, warped = torch.empty(1, 4, 180, 320), torch.empty(1, 3, 720, 1280)
         memory = vae.temporal_memory(warped)
         with live:

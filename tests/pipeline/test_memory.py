@@ -9,7 +9,6 @@ import torch
 from hypothesis import given
 from hypothesis import settings as runs
 from hypothesis import strategies as st
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from tests.tiny import tiny_models
 from workbench.bench.accuracy import (
@@ -23,7 +22,7 @@ from workbench.bench.accuracy import (
 )
 from workbench.bench.page import memory_page
 from workbench.errors import SettingsError
-from workbench.pipeline.live import LiveBytes, without_data
+from workbench.pipeline.live import LiveBytes
 from workbench.pipeline.memory import (
     available_memory,
     check_memory,
@@ -34,6 +33,7 @@ from workbench.pipeline.memory import (
 )
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
+from workbench.pipeline.shapes import shapes_only, without_data
 
 RAFT = Settings(flow="raft-small", flow_size="output")
 
@@ -52,7 +52,7 @@ def folder(tmp_path_factory):
 
 def test_live_bytes_are_those_of_tensors_alive_at_once():
     live = LiveBytes()
-    with FakeTensorMode(), live:
+    with shapes_only(), live:
         a = torch.empty(1000)
         b = a.view(10, 100) + 1
         del a
@@ -64,7 +64,7 @@ def test_live_bytes_are_those_of_tensors_alive_at_once():
 
 def test_shapes_of_a_network_have_no_data_and_leave_it_as_it_is(models):
     before = {name: value.clone() for name, value in models.vae.state_dict().items()}
-    shapes = without_data(models, FakeTensorMode())
+    shapes = without_data(models)
     assert {n: v.shape for n, v in shapes.vae.state_dict().items()} == {n: v.shape for n, v in before.items()}
     assert all(torch.equal(value, before[name]) for name, value in models.vae.state_dict().items())
 
@@ -102,10 +102,10 @@ def test_the_committed_page_is_of_these_configurations():
 
 
 def test_a_view_of_a_weight_takes_nothing():
-    fake, live = FakeTensorMode(), LiveBytes()
-    with fake:
+    live = LiveBytes()
+    with shapes_only():
         weight = torch.empty(1000, 1000)
-    with fake, live:
+    with shapes_only(), live:
         torch.empty(1, 1000) @ weight.t()
     assert live.peak == 2 * 4 * 1000
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from torch._subclasses.fake_tensor import FakeTensorMode
-
 from workbench.app import zerogpu
 from workbench.app.kinds import KINDS
 from workbench.app.request import Request
@@ -22,7 +20,6 @@ from workbench.devices import DTYPES, release_memory, resolve_device, resolve_dt
 from workbench.errors import InputError, SettingsError
 from workbench.models.hub import models_in_reach
 from workbench.pipeline.frames import MINIMUM
-from workbench.pipeline.live import without_data
 from workbench.pipeline.load import load_pipeline
 from workbench.pipeline.memory import (
     Estimate,
@@ -35,6 +32,7 @@ from workbench.pipeline.memory import (
 )
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
+from workbench.pipeline.shapes import without_data
 from workbench.pixels import SCALE
 from workbench.video import open_clip
 
@@ -182,7 +180,7 @@ class Planner:
         key = (model, dtype)
         if key not in self._pipes:
             pipe = load_pipeline(model or None, device="cpu", dtype=dtype)
-            self._pipes[key] = Pipeline(without_data(pipe.models, FakeTensorMode()))
+            self._pipes[key] = Pipeline(without_data(pipe.models))
         return self._pipes[key]
 
 

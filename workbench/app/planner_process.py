@@ -33,6 +33,7 @@ from workbench.app.request import Request
 from workbench.app.values import Device, Probe
 from workbench.devices import available_devices, resolve_device, usable_dtypes
 from workbench.errors import InputError, SettingsError, WorkbenchError
+from workbench.startup import own_process
 
 if TYPE_CHECKING:
     from workbench.app.planner import Planner
@@ -147,5 +148,6 @@ def _label(name: str) -> str:
 
 
 if __name__ == "__main__":
+    own_process()
     main()
     os._exit(0)  # torch aborts a Python that ends while a thread of it still measures

@@ -20,6 +20,11 @@ from typing import Any
 
 from filelock import FileLock
 
+from workbench.startup import own_process
+
+if __name__ == "__main__":
+    own_process()  # before the imports that it makes quick
+
 from workbench.app import zerogpu
 from workbench.app.kinds import KINDS
 from workbench.app.names import sentence

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from workbench.devices import peak_memory
 from workbench.errors import WorkbenchError
 from workbench.pipeline.settings import Settings
+from workbench.startup import own_process
 
 
 @dataclass(frozen=True)
@@ -96,4 +97,5 @@ def _answer(question: str) -> str:
 
 
 if __name__ == "__main__":
+    own_process()
     sys.stdout.write(_answer(sys.argv[1]) + "\n")

@@ -12,12 +12,11 @@ from typing import cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from diffusers.models.controlnets.controlnet import ControlNetModel
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
 from workbench.flow.warp import warp
 from workbench.models.models import Models
+from workbench.models.networks import ControlNetModel, DDIMScheduler
 from workbench.pipeline.frames import draw_noise, pad, to_network_range
 from workbench.pipeline.motion import Motion, choose_motion
 from workbench.pipeline.settings import Settings

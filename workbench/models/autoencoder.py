@@ -25,11 +25,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 
 from workbench.errors import ModelError
+from workbench.models.networks import ConfigMixin, ModelMixin, register_to_config
 from workbench.trace.tap import Tap, untapped
 
 POOL = 4  # the published temporal modules work on 4x4 averages

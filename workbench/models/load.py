@@ -10,11 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.controlnets.controlnet import ControlNetModel
-from diffusers.models.modeling_utils import ModelMixin
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from diffusers.utils import logging as diffusers_logging
 
 from workbench.errors import ModelError
 from workbench.models.autoencoder import TemporalAutoencoderTiny
@@ -29,6 +24,13 @@ from workbench.models.folder import (
 )
 from workbench.models.hub import WEIGHTS, locate
 from workbench.models.models import Models, Properties
+from workbench.models.networks import (
+    ControlNetModel,
+    DDIMScheduler,
+    ModelMixin,
+    UNet2DConditionModel,
+    diffusers_logging,
+)
 from workbench.models.prompt import load_prompt
 
 CLASSES: dict[str, type[ModelMixin]] = {

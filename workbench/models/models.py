@@ -13,15 +13,13 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.controlnets.controlnet import ControlNetModel
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor, nn
 
 from workbench.errors import ModelError
 from workbench.flow.table import ESTIMATORS
 from workbench.flow.warp import CONVENTIONS
 from workbench.models.autoencoder import TemporalAutoencoderTiny
+from workbench.models.networks import ControlNetModel, DDIMScheduler, UNet2DConditionModel
 
 EMBEDDINGS = {3: 3, 12: 2, 48: 1}  # channels that the ControlNet's embedding takes: how many entries it has
 SLICED = "attention_is_sliced"  # attribute of a network, copied with it

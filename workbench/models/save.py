@@ -7,9 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-import diffusers
 import torch
-from diffusers.configuration_utils import ConfigMixin
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -17,12 +15,13 @@ from workbench.errors import OutputError
 from workbench.models.folder import COMPONENTS, REPLACING
 from workbench.models.hub import WEIGHTS
 from workbench.models.models import Models
+from workbench.models.networks import ConfigMixin, diffusers_version
 from workbench.models.prompt import EMBEDS
 
 STAGING = ".saving"
 INDEX = {
     "_class_name": "StreamDiffVSRPipeline",
-    "_diffusers_version": diffusers.__version__,
+    "_diffusers_version": diffusers_version,
     "controlnet": ["diffusers", "ControlNetModel"],
     "scheduler": ["diffusers", "DDIMScheduler"],
     "unet": ["diffusers", "UNet2DConditionModel"],

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-Value = TypeVar("Value")
 BLOCK = 8  # channels that a blocked convolution keeps together, at least
 
 
 class LiveBytes(TorchDispatchMode):
     """Follows every storage that an operator makes until it is freed; the highest sum is kept per stage.
 
-    Used inside a ``FakeTensorMode``; ``with live("unet"): ...`` names what runs, as a ``Clock`` does.
+    Used inside ``shapes_only``; ``with live("unet"): ...`` names what runs, as a ``Clock`` does.
     """
 
     def __init__(self) -> None:
@@ -33,6 +31,11 @@ class LiveBytes(TorchDispatchMode):
     @property
     def peak(self) -> int:
         return max(self.peaks.values(), default=0)
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """False: otherwise torch imports its compiler, which takes longer than an estimate."""
+        return False
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
@@ -64,25 +67,6 @@ class LiveBytes(TorchDispatchMode):
     def _forget(self, key: int, size: int) -> None:
         self._known.discard(key)
         self.live -= size
-
-
-def without_data(value: Value, fake: Any) -> Value:
-    """A deep copy (of a network, or of a dataclass of them) whose tensors have shape, strides and dtype but no data."""
-    memo: dict[int, Any] = {}
-    for tensor in _tensors(value):
-        with fake:
-            empty = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype)
-        memo[id(tensor)] = nn.Parameter(empty, requires_grad=False) if isinstance(tensor, nn.Parameter) else empty
-    return copy.deepcopy(value, memo)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    for part in [value] if isinstance(value, nn.Module) else vars(value).values():
-        if isinstance(part, nn.Module):
-            yield from part.parameters()
-            yield from part.buffers()
-        elif isinstance(part, Tensor):
-            yield part
 
 
 def _scratch(x: Tensor, weight: Tensor, y: Tensor) -> int:

@@ -1,6 +1,6 @@
 """How much memory a run will need, known before it starts.
 
-The loop itself runs one frame for its shapes only (``pipeline.live``), so the estimate follows every model, size,
+The loop itself runs one frame for its shapes only (``pipeline.shapes``), so the estimate follows every model, size,
 precision and setting. RAFT's correlation volume, the one part that grows with the square of the pixels, is also
 given by its closed form.
 """
@@ -18,7 +18,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.devices import readable
@@ -29,10 +28,11 @@ from workbench.models.models import Models
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Timer, untimed
 from workbench.pipeline.frames import padded
-from workbench.pipeline.live import LiveBytes, without_data
+from workbench.pipeline.live import LiveBytes
 from workbench.pipeline.motion import UNUSED, choose_flow, correlation_volume, on_grid
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings, words
+from workbench.pipeline.shapes import shapes_only, without_data
 from workbench.pipeline.state import State
 from workbench.pixels import SCALE
 
@@ -107,7 +107,7 @@ def estimate_memory(
 
 
 _KNOWN: WeakKeyDictionary[Pipeline, dict[Any, Estimate]] = WeakKeyDictionary()
-"""Of clips of one size after another, each estimate is made once: it takes some .3 s."""
+"""Of clips of one size after another, each estimate is made once: it takes some .1 s."""
 
 
 def _estimated(
@@ -141,16 +141,15 @@ def run_shapes(
     models = model.models if isinstance(model, Pipeline) else model
     estimator, grid = _flow_of(model, settings, size)
     height, width = padded(size)
-    fake = FakeTensorMode()
-    shapes = without_data(models, fake)
+    shapes = without_data(models)
     shapes.__class__ = _Unscheduled
     shapes.slice_attention(settings.attention_slicing)
     estimate, flow_network = still, None  # without a network, a few bytes a pixel
     if estimator in ESTIMATORS and ESTIMATORS[estimator].network is not None:
-        with fake:
+        with shapes_only():
             estimate, flow_network = ESTIMATORS[estimator].build(weights=False)
         flow_network.eval().requires_grad_(False)
-    with torch.no_grad(), fake, watch:
+    with torch.no_grad(), shapes_only(), watch:
         lr = torch.empty(1, 3, height, width)
         noise = torch.empty(1, models.vae.config["latent_channels"], height, width)
         raw, shown = (torch.empty(1, 3, SCALE * height, SCALE * width) for _ in range(2))
@@ -247,7 +246,7 @@ class _Unscheduled(Models):
     def schedule(self, steps: int) -> SimpleNamespace:  # type: ignore[override]
         return SimpleNamespace(
             init_noise_sigma=1.0,
-            timesteps=[torch.tensor(999)] * steps,
+            timesteps=[torch.tensor(999, device="cpu")] * steps,
             scale_model_input=lambda sample, t: sample,
             step=lambda prediction, t, sample, **_: (prediction + sample, prediction.clone()),
         )

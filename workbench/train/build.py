@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from diffusers.models.controlnets.controlnet import ControlNetModel
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from workbench.errors import TrainingError
 from workbench.models.autoencoder import CELL, TemporalAutoencoderTiny, TemporalBlock
 from workbench.models.models import Models, Properties
+from workbench.models.networks import ControlNetModel, UNet2DConditionModel
 from workbench.train.recipe import Architecture
 
 BRANCH = 0.1  # of a learned branch beside what is passed on
