@@ -46,7 +46,8 @@ class Processes:
 
     def start(self, place: str) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(theirs, place, self._load, self._threads), daemon=True)
+        environment = {"OMP_NUM_THREADS": str(self._threads), **os.environ}
+        process = self._context.Process(target=serve, args=(theirs, place, self._load, environment), daemon=True)
         process.start()
         theirs.close()  # so that the pipe ends when the worker does
         worker = _Worker(process, ours)
@@ -82,11 +83,13 @@ class Processes:
         self._workers.clear()
 
 
-def serve(pipe: Connection, place: str, load: Callable[[str], Any], threads: int) -> None:
-    """What a worker does until nobody listens."""
-    told = os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # for what is loaded from here on
+def serve(pipe: Connection, place: str, load: Callable[[str], Any], environment: dict[str, str]) -> None:
+    """What a worker does until nobody listens. ``environment``: the driver's now, which may not be that of the process
+    that it was split off from."""
+    os.environ.clear()
+    os.environ.update(environment)
     if (torch := sys.modules.get("torch")) is not None:  # imported before the worker began
-        torch.set_num_threads(int(told.split(",")[0]))
+        torch.set_num_threads(int(environment["OMP_NUM_THREADS"].split(",")[0]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer: it closes the pipe
     try:
         try:
