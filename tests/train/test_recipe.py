@@ -8,6 +8,7 @@ import pytest
 
 import workbench.train
 from tests.training import RECIPE
+from workbench.cli.train import RECIPES
 from workbench.errors import TrainingError
 from workbench.train.recipe import load_recipe
 
@@ -30,11 +31,15 @@ def load(tmp_path: Path, text: str) -> object:
     return load_recipe(path)
 
 
-@pytest.mark.parametrize("name", ["embedded", "generative", "published_width"])
+@pytest.mark.parametrize("name", RECIPES)
 def test_shipped_recipes_load(name: str) -> None:
     recipe = load_recipe(CONFIGS / f"{name}.toml")
     assert max(stage.frames for stage in recipe.stages) > 1
     assert recipe.stages[-1].steps == 4
+
+
+def test_the_command_names_every_shipped_recipe() -> None:
+    assert list(RECIPES) == sorted(file.stem for file in CONFIGS.iterdir() if file.suffix == ".toml")
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+RECIPES = ("embedded", "generative", "published", "published_width")
 EXAMPLES = """\
 examples:
   python -m workbench.train.material material            gather the free material the embedded model was made from
   workbench train embedded --data material/train --heldout material/heldout --out run
   workbench train my.toml --data photos clips --out run  your own recipe; run again to go on after a stop
   workbench train my.toml --data photos --out run --stop-after 500   a part of it; the same command goes on later
+  workbench train generative --data material/train --warm-start workbench/data/model --out run
+  accelerate launch -m workbench train published --data photos clips --warm-start folder --out run --device cuda
   accelerate launch -m workbench train published_width --data photos clips --out run --device cuda
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
-    parser.add_argument("config", help="a TOML recipe, or the name of a shipped one: embedded, published_width")
+    parser.add_argument("config", help=f"a TOML recipe, or the name of a shipped one: {', '.join(RECIPES)}")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="folders of photos and clips")
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints, curve, log and the model")
     parser.add_argument("--heldout", type=Path, default=None, help="folder of clips to evaluate on as it goes")

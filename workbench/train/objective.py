@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +12,12 @@ from workbench.models.models import Models
 from workbench.train import rollout
 from workbench.train.data import Batch
 from workbench.train.latents import ResidualCode, coding, diffusion, embedding, regression
+from workbench.train.published import Critic, denoising, fusing
 from workbench.train.recipe import Recipe, Stage
 from workbench.train.rollout import Choices
 from workbench.train.sampling import Draws, sampled
+
+Part = TypeVar("Part", bound=nn.Module)
 
 
 def chosen(stage: Stage, shape: tuple[int, ...], seed: int, iteration: int) -> Choices | Draws:
@@ -25,16 +29,17 @@ def chosen(stage: Stage, shape: tuple[int, ...], seed: int, iteration: int) -> C
 class Objective(nn.Module):
     """The loss as one module, so that accelerate can wrap it for any number of devices.
 
-    ``code`` is there where the recipe has a stage that learns it.
+    ``code`` and ``critic`` are there where the recipe has a stage that needs them.
     """
 
     def __init__(self, models: Models, recipe: Recipe) -> None:
         super().__init__()
         self.networks = nn.ModuleDict(models.networks)
         if any("code" in stage.lesson.parts for stage in recipe.stages):
-            with torch.random.fork_rng():
-                torch.manual_seed(recipe.seed)
-                self.code = ResidualCode(models.vae)
+            self.code = _seeded(recipe.seed, lambda: ResidualCode(models.vae))
+        self.critic = None
+        if any(stage.adversarial for stage in recipe.stages):
+            self.critic = _seeded(recipe.seed, Critic)
         self.models, self.weights = models, recipe.losses
 
     def forward(self, batch: Batch, stage: Stage, random: Choices | Draws) -> Tensor:
@@ -42,6 +47,10 @@ class Objective(nn.Module):
             return rollout.objective(self.models, batch, stage, self.weights, random)
         if stage.trains == "decoder":
             return regression(self.models, batch, self.weights)
+        if stage.trains in ("denoiser", "guidance"):
+            return denoising(self.models, self.critic, batch, stage, random.noise[0])
+        if stage.trains == "fusion":
+            return fusing(self.models, self.critic, batch, stage, self.weights)
         code = cast(ResidualCode, self.code)
         if stage.trains == "code":
             return coding(self.models, code, batch, stage, self.weights, random.noise[0])
@@ -54,3 +63,10 @@ class Objective(nn.Module):
             pair = batch.frames(max(random.last - 1, 0), 2)
             loss = loss + stage.diffusion * diffusion(self.models, code, pair, stage, random.noise[0], random.chance)
         return loss
+
+
+def _seeded(seed: int, make: Callable[[], Part]) -> Part:
+    """A part whose weights are the same in every run."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return make()

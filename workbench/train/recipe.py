@@ -44,10 +44,15 @@ TRAINS = {
     "embedding": Lesson(("conditioning",), frames=2),
     "diffusion": Lesson(("unet", "controlnet", "conditioning"), frames=2),
     "samples": Lesson(NETWORKS),
+    "denoiser": Lesson(("unet",)),
+    "fusion": Lesson(("vae.decoder", "temporal"), frames=2),
+    "guidance": Lesson(("controlnet", "conditioning"), frames=2),
 }
 """A regressing model learns all at once, then ARTG without TPM, or TPM. A generative one learns its ``decoder`` from
 the LR frame alone, the ``code`` of what that lacks, an ``embedding`` that reads that code in a true past, the
-``diffusion`` of the code, guided by such a past, and then from ``samples`` after its own past."""
+``diffusion`` of the code, guided by such a past, and then from ``samples`` after its own past. The published one learns
+its ``denoiser`` on its own steps, ``fusion`` (TPM) after the true neighbour, ``guidance`` (ARTG) after an own frame.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,12 +159,16 @@ class Stage:
     """``samples``: weight of the energy score between two noises, see ``losses.energy_score``"""
     diffusion: float = 0.0
     """``samples``: weight of ``diffusion``'s loss beside theirs"""
+    lpips: float = 0.0
+    """published lessons: weight of LPIPS"""
+    adversarial: float = 0.0
+    """published lessons: weight of what a critic says, which learns beside them"""
 
     def __post_init__(self) -> None:
         if self.trains not in TRAINS:
             raise TrainingError(f"stage {self.name!r}: trains must be one of {', '.join(TRAINS)}, got {self.trains!r}.")
         if self.frames < self.lesson.frames or (self.diffusion and self.frames < TRAINS["diffusion"].frames):
-            raise TrainingError(f"stage {self.name!r}: a true past needs frames of at least 2, got {self.frames}.")
+            raise TrainingError(f"stage {self.name!r}: a past needs frames of at least 2, got {self.frames}.")
 
     @property
     def lesson(self) -> Lesson:

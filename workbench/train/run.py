@@ -204,8 +204,10 @@ class Session:
     def _begin(self, index: int, pool: Pool, scenes: Scenes | None) -> None:
         """What a stage needs before its first iteration."""
         recipe, stage = self.recipe, self.recipe.stages[index]
-        follows_single_frames = index > 0 and recipe.stages[index - 1].frames == 1
-        if stage.lesson.regresses and stage.frames > 1 and follows_single_frames:
+        before = recipe.stages[index - 1] if index > 0 else None
+        follows_single_frames = before is not None and before.frames == 1 and stage.frames > 1
+        begins_to_guide = stage.trains == "guidance" and (before is None or before.trains != "guidance")
+        if (stage.lesson.regresses and follows_single_frames) or begins_to_guide:
             restart_controlnet(self.models, recipe.model, recipe.seed)
         if stage.trains == "code":
             numbers = range(recipe.iterations, recipe.iterations + START_BATCHES)  # no iteration draws them
@@ -310,6 +312,8 @@ def trained(name: str, stage: Stage) -> bool:
     """Whether a stage trains the parameter of this name."""
     if name.startswith("code.base."):
         return False
+    if name.startswith("critic."):
+        return stage.adversarial > 0
     part = name.removeprefix("networks.")
     temporal = part.startswith("vae.decoder.") and (".temporal_processor." in part or part.endswith(".alpha"))
     return ("temporal" if temporal else part).startswith(stage.lesson.parts)
