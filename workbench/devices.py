@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,3 +123,31 @@ def peak_memory(device: torch.device) -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def machine() -> dict[str, str]:
+    """System, processor, memory, threads and accelerator."""
+    import psutil
+    import torch
+
+    about = {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": processor(),
+        "cores": f"{psutil.cpu_count(logical=False) or '?'} ({torch.get_num_threads()} threads used)",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+    }
+    if torch.cuda.is_available():
+        about["accelerator"] = torch.cuda.get_device_name()
+    elif torch.backends.mps.is_available():
+        about["accelerator"] = "Apple GPU (MPS)"
+    return about
+
+
+def processor() -> str:
+    """The processor's name as its maker gives it, where the system tells."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

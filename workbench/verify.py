@@ -155,14 +155,14 @@ def _recorded(k: int, trace: Trace, golden: Mapping[str, np.ndarray]) -> Iterato
     }
     for key, found in every.items():
         if key in golden:
-            yield key, found().numpy(), golden[key][k]
+            yield key, _array(found()), golden[key][k]
     for key, found in guided.items():
         if key in golden and k > 0:
             wanted = golden[key][k - 1]
             # recorded before pooling, which keeps means only
-            yield key, found().numpy(), wanted[:, :2] if key == "tpm_prev_stats" else wanted
+            yield key, _array(found()), wanted[:, :2] if key == "tpm_prev_stats" else wanted
     if k == 0 and "up_f0" in golden:
-        yield "up_f0", trace["lr.upscaled", k].numpy(), golden["up_f0"]
+        yield "up_f0", _array(trace["lr.upscaled", k]), golden["up_f0"]
     if k == 1:
         yield from _second_frame(trace, golden)
 
@@ -171,12 +171,17 @@ def _second_frame(trace: Trace, golden: Mapping[str, np.ndarray]) -> Iterator[tu
     """The maps that goldens hold of frame 1 only."""
     for key, wanted in golden.items():
         if key == "warped_f1":
-            yield key, trace["warped", 1].numpy(), wanted.reshape(wanted.shape[-3:])
+            yield key, _array(trace["warped", 1]), wanted.reshape(wanted.shape[-3:])
         elif match := re.fullmatch(r"cn_f1_s(\d+)_(\d+)", key):
             step, block = map(int, match.groups())
-            yield "cn_f1_s*_*", _residuals(trace, 1)[block][step].numpy(), wanted
+            yield "cn_f1_s*_*", _array(_residuals(trace, 1)[block][step]), wanted
         elif match := re.fullmatch(r"tpm_prev_pool4_f1_(\d+)", key):
-            yield "tpm_prev_pool4_f1_*", trace[f"tpm.{match[1]}.previous", 1].numpy(), wanted
+            yield "tpm_prev_pool4_f1_*", _array(trace[f"tpm.{match[1]}.previous", 1]), wanted
+
+
+def _array(value: Tensor) -> np.ndarray:
+    """NumPy has no bfloat16, and a difference of float16 figures would be rounded once more."""
+    return (value.float() if value.dtype in (torch.float16, torch.bfloat16) else value).numpy()
 
 
 def _residuals(trace: Trace, frame: int) -> list[Tensor]:

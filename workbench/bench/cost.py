@@ -21,8 +21,6 @@ from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
 from workbench.trace.tap import Tap, Untapped, untapped
-from workbench.video.clip import open_clip
-from workbench.video.write import ClipWriter
 
 HIGH_WATER = Path("/proc/self/clear_refs")  # Linux: "5" lowers the mark to what is resident now
 
@@ -108,6 +106,8 @@ def _step(pipe: Pipeline, frame: np.ndarray, state: State, settings: Settings, *
 
 def input_output(size: tuple[int, int], frames: int = 8) -> dict[str, float]:
     """Seconds per frame to read a lossy video of ``size`` (h, w) and to write one four times as large."""
+    from workbench.video.clip import open_clip  # timing the networks needs no video library
+
     h, w = size
     small, large = moving_noise(size, frames), moving_noise((4 * h, 4 * w), frames)
     with tempfile.TemporaryDirectory() as folder:
@@ -121,6 +121,8 @@ def input_output(size: tuple[int, int], frames: int = 8) -> dict[str, float]:
 
 
 def _write(path: Path, frames: list[np.ndarray]) -> None:
+    from workbench.video.write import ClipWriter
+
     with ClipWriter(path, fps=24) as writer:
         for frame in frames:
             writer.write(frame)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from workbench.cli.compare import varied
 from workbench.cli.options import add_model, add_settings, settings_from
+from workbench.engines.table import AUTO
 from workbench.errors import InputError
 
 
@@ -31,8 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--page",
         type=Path,
         default=None,
-        help="with --memory: a fixed list of configurations, as a page (docs/memory.md)",
+        help="with --memory: fixed configurations, as a page (docs/memory.md); with --report: docs/devices.md",
     )
+    parser.add_argument("--engines", action="store_true", help="every engine that is here, side by side in one run")
+    parser.add_argument(
+        "--report", type=Path, default=None, metavar="JSON",
+        help="verify this device and time every engine on it, within 8 minutes; with --page, also as a section there",
+    )  # fmt: skip
+    parser.add_argument("--golden", type=Path, default=Path("tests/golden"), help="with --report: what is verified")
     parser.add_argument("--json", type=Path, default=None, help="also write the numbers here")
     parser.add_argument("--figure", type=Path, default=None, help="also draw them here (.png, .svg, .pdf)")
     parser.epilog = "Example: workbench bench --size 160x90 --size 320x180 --vary vae_slicing=off,on --device all"
@@ -43,8 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from workbench.devices import available_devices
 
+    if args.report is not None:
+        return _report(args)
     if args.page is not None:
         return _page(args)
+    if args.engines:
+        return _engines(args)
     sizes = [size_of(text) for text in args.size or ["160x90", "320x180"]]
     variants = varied(settings_from(args), args.vary)
     devices = available_devices() if args.device == "all" else [args.device]
@@ -66,7 +78,7 @@ def _times(
     from workbench.pipeline.load import load_pipeline
     from workbench.pipeline.memory import check_memory
 
-    pipe = load_pipeline(args.model, device=device, dtype=dtype, revision=args.revision)
+    pipe = load_pipeline(args.model, device=device, dtype=dtype, revision=args.revision, engine=args.engine)
     reports = []
     for size in sizes:
         for settings in variants:
@@ -102,6 +114,49 @@ def _memory(
     few, many = growth_with_frames(args.model, sizes[0], variants[0], where).values()
     print(f"16 frames need x{many / few:.2f} of what 4 need")
     return [*rows, {"frames_4": few, "frames_16": many}]
+
+
+def _engines(args: argparse.Namespace) -> int:
+    from workbench.bench.engines import bench_engines, engine_table
+    from workbench.devices import resolve_device, resolve_dtype
+    from workbench.models.load import load_models
+
+    device = resolve_device(args.device)
+    models = load_models(args.model, device=device, dtype=resolve_dtype(args.dtype, device), revision=args.revision)
+    found = {}
+    for text in args.size or ["320x180"]:
+        rows = bench_engines(models, size_of(text), settings_from(args), repeats=args.repeats, say=_progress)
+        found[text] = [row.to_dict() for row in rows]
+        table = engine_table(rows)
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        print(text)
+        for row in table:
+            print("  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
+        for row in rows:
+            if row.refused:
+                print(f"  {row.engine}: {row.refused}")
+    if args.json:
+        args.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    from workbench.bench.report import device_report, section, write_report
+
+    sizes = [size_of(text) for text in args.size or ["320x180"]]
+    golden = args.golden if args.golden.is_dir() else None
+    engines = None if args.engine == AUTO else args.engine.split(",")
+    report = device_report(
+        args.device, size=sizes[0], repeats=args.repeats, golden=golden, engines=engines, say=_progress
+    )
+    write_report(report, args.report, args.page)
+    print(f"## {section(report)}")
+    print(f"wrote {args.report}{f' and {args.page}' if args.page else ''}")
+    return 0
+
+
+def _progress(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
 
 
 def _page(args: argparse.Namespace) -> int:

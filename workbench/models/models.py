@@ -46,7 +46,7 @@ class Properties:
     flow_size: str = "output"
     """grid that ``flow_size="auto"`` means: ``output`` or ``input``"""
     channels_last: bool = False
-    """convolutions in channels-last layout: faster for narrow networks on CPUs"""
+    """channels-last layout, where nothing normalises groups: faster for narrow networks on CPUs"""
 
     def __post_init__(self) -> None:
         if self.warp not in CONVENTIONS:
