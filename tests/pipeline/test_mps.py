@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tests.tiny import tiny_models
+from workbench.flow.warp import lacks_border, warp
 from workbench.pipeline import stream
 from workbench.pipeline.frames import draw_noise, to_network_range
 from workbench.pipeline.settings import Settings
@@ -49,10 +50,12 @@ class Audit(TorchDispatchMode):
         return result
 
 
-@pytest.mark.parametrize("warp", ["published", "exact", "cubic"])
+@pytest.mark.parametrize("convention", ["published", "exact", "cubic"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_loop_does_nothing_that_mps_lacks(moving_frames, warp, dtype):
-    models = tiny_models(warp=warp, fit=0.1, blend=0.5, back_projection=0.5)
+def test_the_loop_does_nothing_that_mps_lacks(moving_frames, monkeypatch, convention, dtype):
+    monkeypatch.setattr("workbench.flow.warp.lacks_border", lambda device: True)
+    monkeypatch.setattr("workbench.flow.warp.sample_on_cpu", lambda previous, grid, mode: previous.clone())
+    models = tiny_models(warp=convention, fit=0.1, blend=0.5, back_projection=0.5)
     for network in models.networks.values():
         network.to(dtype)
     first, second = (to_network_range(frame) for frame in moving_frames[:2])
@@ -72,3 +75,11 @@ def test_the_audit_sees_what_it_is_for():
         x.bfloat16().sqrt()
         torch.nn.functional.grid_sample(x, torch.zeros(1, 4, 4, 2), padding_mode="border", align_corners=False)
     assert len(audit.bad) >= 3
+
+
+def test_a_border_that_a_device_lacks_is_sampled_on_the_cpu(monkeypatch):
+    previous, flow = torch.rand(1, 3, 8, 8), 5 * torch.randn(1, 2, 8, 8)
+    wanted = warp(previous, flow, "cubic")
+    monkeypatch.setattr("workbench.flow.warp.lacks_border", lambda device: True)
+    assert torch.equal(warp(previous, flow, "cubic"), wanted)
+    assert not lacks_border(torch.device("cpu"))

@@ -13,6 +13,7 @@ from workbench.errors import SettingsError, TraceError
 if TYPE_CHECKING:
     from workbench.models.models import Models
 
+AUTOMATIC = "workbench.engines.automatic:AutomaticRunner"  # a runner that makes runners
 ORDER = ("bfloat16", "float16", "float32")
 Say = Callable[[str], object]
 """Is told what takes long."""
@@ -62,9 +63,7 @@ class Runner:
 def make_runner(models: Models, engine: str) -> Runner:
     """The runner of a named engine, or of ``auto``. Raises EngineError where it cannot run here."""
     if engine == AUTO:
-        from workbench.engines.automatic import AutomaticRunner
-
-        return AutomaticRunner(models)
+        return resolve_name(AUTOMATIC)(models)
     row = check_engine(engine, models.device.type, precision(models))
     return resolve_name(row.runner)(models, row)
 

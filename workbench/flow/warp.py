@@ -26,14 +26,25 @@ def warp(previous: Tensor, flow: Tensor, convention: str = "exact") -> Tensor:
     grid = torch.stack(
         [2.0 * (x + flow[:, 0]) / max(width - 1, 1) - 1.0, 2.0 * (y + flow[:, 1]) / max(height - 1, 1) - 1.0], dim=-1
     )  # (B, H, W, 2)
-    exact = convention != "published"
-    return F.grid_sample(
-        previous,
-        grid.to(previous.dtype),
-        mode="bicubic" if convention == "cubic" else "bilinear",
-        padding_mode="border" if exact else "zeros",
-        align_corners=exact,
-    )
+    if convention == "published":
+        return F.grid_sample(previous, grid.to(previous.dtype), padding_mode="zeros", align_corners=False)
+    sample = sample_on_cpu if lacks_border(previous.device) else sample_with_border
+    return sample(previous, grid.to(previous.dtype), "bicubic" if convention == "cubic" else "bilinear")
+
+
+def sample_with_border(previous: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """(B, C, H, W), (B, H, W, 2) in [-1, 1], corner to corner; outside the picture its border is repeated."""
+    return F.grid_sample(previous, grid, mode=mode, padding_mode="border", align_corners=True)
+
+
+def sample_on_cpu(previous: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """The same for a device that lacks it; a warp is 2 % of a frame."""
+    return sample_with_border(previous.cpu(), grid.cpu(), mode).to(previous.device)
+
+
+def lacks_border(device: torch.device) -> bool:
+    """MPS repeats borders from torch 2.13 on (pytorch issue 125098)."""
+    return device.type == "mps" and tuple(map(int, torch.__version__.split(".")[:2])) < (2, 13)
 
 
 def round_trip(forward: Tensor, backward: Tensor) -> Tensor:
