@@ -163,6 +163,9 @@ def test_from_and_to_s3(
         said = capsys.readouterr().out
         assert "failed: s3://bucket/in/bad.mp4" in said
         assert said.count("it was finished before") == 1
+        store.put(f"{clips}/b.mp4", "bucket/in/a.mp4")
+        assert main(words) == 1
+        assert "begun from something else" in capsys.readouterr().out  # another clip of its name is seen
         found = {name.removeprefix("bucket/out/") for name in store.find("bucket/out")}
         assert found == {"a.mp4", "a.mp4.json", "batch.csv", "batch.json"}
         store.get_file("bucket/out/a.mp4", str(tmp_path / "a.mp4"))

@@ -6,7 +6,7 @@ import csv
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,6 +32,11 @@ class Task:
     output: str
     reference: str | None = None
     weight: float = 0.0
+
+    def absolute(self) -> Task:
+        """For workers whose current folder may be another."""
+        here = {name: getattr(self, name) for name in ("source", "output", "reference")}
+        return replace(self, **{k: os.path.abspath(local_path(v)) for k, v in here.items() if v and not is_address(v)})
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import time
@@ -12,7 +13,7 @@ from typing import Any
 
 from workbench.batch.clips import Task
 from workbench.batch.runner import Job, News
-from workbench.batch.storage import is_address, local_path, open_system
+from workbench.batch.storage import exists, identity, is_address, local_path, open_system
 from workbench.files import replacing
 
 TABLE_EVERY = 10.0  # seconds
@@ -32,6 +33,8 @@ class Row:
     error: str = ""
     notes: list[str] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
+    key: str = ""
+    """Of a result at an address: what it follows from, the clip as its store knows it included."""
 
 
 @dataclass
@@ -55,15 +58,31 @@ class _Working:
 
 
 class Progress:
-    """Reads the news of a batch. ``say``: takes lines."""
+    """Reads the news of a batch. ``say``: takes lines. ``orders``: all that the results follow from, beside the clips.
 
-    def __init__(self, tasks: Sequence[Task], jobs: Sequence[Job], output: str, say: Callable[[str], object]) -> None:
-        self.rows = [Row(task.source, task.output) for task in tasks]
+    What lies at an address is not brought here only to see that it is finished: the summary of the batch before tells.
+    """
+
+    def __init__(
+        self, tasks: Sequence[Task], jobs: Sequence[Job], output: str, say: Callable[[str], object], orders: str = ""
+    ) -> None:
+        self.rows = [Row(task.source, task.output, key=_key(task, orders)) for task in tasks]
         self._row = {id(job): row for job, row in zip(jobs, self.rows, strict=True)}
         self._jobs, self._output, self._say = jobs, output, say
         self._working: dict[int, _Working] = {}
         self._begun = self._told = time.monotonic()
         self._written = 0.0
+
+    def left(self) -> list[Job]:
+        """The jobs, but for those of which the summary at the address says that they are done."""
+        before = _summary(self._output)
+        for row in self.rows:
+            found = before.get(row.output)
+            if row.key and found is not None and (found.key, found.state) == (row.key, "done") and exists(row.output):
+                row.state, row.frames, row.metrics = "done", found.frames, found.metrics
+                row.notes = ["it was finished before"]
+                self._say(f"{self._count} {row.output}: {row.frames} frames: it was finished before")
+        return [job for job, row in zip(self._jobs, self.rows, strict=True) if row.state != "done"]
 
     def hear(self, news: News) -> None:
         job = news.job
@@ -169,6 +188,24 @@ def as_csv(rows: Sequence[Row]) -> str:
         plain = [row.source, row.output, row.state, row.frames, row.seconds, row.place, row.error]
         writer.writerow([*plain, *(row.metrics.get(name) for name in metrics)])
     return text.getvalue()
+
+
+def _key(task: Task, orders: str) -> str:
+    if not is_address(task.output):
+        return ""
+    return hashlib.sha256(f"{orders} {identity(task.source)} {task.reference}".encode()).hexdigest()[:16]
+
+
+def _summary(folder: str) -> dict[str, Row]:
+    """The rows of the batch before, by output, where it lies at an address."""
+    if not is_address(folder):
+        return {}
+    system, path = open_system(folder)
+    try:
+        rows = json.loads(system.cat_file(f"{path.rstrip('/')}/{SUMMARY}.json"))["clips"]
+        return {row["output"]: Row(**row) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _store(folder: str, name: str, text: str) -> None:

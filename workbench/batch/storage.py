@@ -41,6 +41,23 @@ def open_system(address: str) -> tuple[Any, str]:
         raise InputError(f"{address} cannot be opened ({error}).") from error
 
 
+def exists(address: str) -> bool:
+    system, path = open_system(address)
+    return bool(system.exists(path))
+
+
+def identity(source: str) -> str:
+    """What changes when a clip does, as far as its store tells; "" where it cannot be read."""
+    try:
+        if is_address(source):
+            system, path = open_system(source)
+            return f"{source} {system.ukey(path)}"
+        facts = local_path(source).stat()
+        return f"{source} {facts.st_size} {facts.st_mtime_ns}"
+    except (OSError, ValueError, InputError):
+        return ""
+
+
 def work_folder(output: str) -> Path:
     """Where this machine keeps its part of what becomes ``output``; the same after a restart."""
     name = hashlib.sha256(output.encode()).hexdigest()[:16]

@@ -53,8 +53,8 @@ class UpscaleClip:
         task, begun = self.task, time.monotonic()
         away = is_address(task.output)
         folder = work_folder(task.output)
-        source = fetch(task.source, folder / "source") if is_address(task.source) else local_path(task.source)
         mirror = Mirror(task.output, folder / task.name) if away else None
+        source = fetch(task.source, folder / "source") if is_address(task.source) else local_path(task.source)
         output = folder / task.name if mirror else local_path(task.output)
         if mirror is not None:
             mirror.pull()

@@ -71,12 +71,13 @@ def run(args: argparse.Namespace) -> int:
     tasks, passed = plan(args.sources, args.output, lossless=args.lossless, references=args.references)
     for words in passed:
         print(f"note: {words}", file=sys.stderr)
-    jobs = [Job(task.name, UpscaleClip(task, orders), task.weight) for task in tasks]
-    workers = crew(Load(args.model, args.revision, args.dtype, engine=args.engine), devices=args.devices, ray=args.ray)
+    load = Load(args.model, args.revision, args.dtype, engine=args.engine)
+    jobs = [Job(task.name, UpscaleClip(task.absolute(), orders), task.weight) for task in tasks]
+    workers = crew(load, devices=args.devices, ray=args.ray)
     _say(f"{len(tasks)} clips over {len(workers.places)} workers: {', '.join(workers.places)}")
-    progress = Progress(tasks, jobs, args.output, _say)
+    progress = Progress(tasks, jobs, args.output, _say, orders=f"{orders} {load}")
     try:
-        for news in run_jobs(workers, jobs):
+        for news in run_jobs(workers, jobs if args.overwrite else progress.left()):
             progress.hear(news)
     finally:
         _say(progress.end())
