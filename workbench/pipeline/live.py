@@ -1,4 +1,4 @@
-"""Counts the bytes of live tensors while a computation runs for its shapes only: nothing is computed or allocated."""
+"""Counts live bytes and operations of a computation that runs for its shapes only: nothing is computed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
 BLOCK = 8  # channels that a blocked convolution keeps together, at least
 
@@ -18,12 +19,14 @@ BLOCK = 8  # channels that a blocked convolution keeps together, at least
 class LiveBytes(TorchDispatchMode):
     """Follows every storage that an operator makes until it is freed; the highest sum is kept per stage.
 
+    ``flop``: floating-point operations of convolutions and matrix products (a multiplication and an addition are two).
+
     Used inside ``shapes_only``; ``with live("unet"): ...`` names what runs, as a ``Clock`` does.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.live = 0
+        self.live = self.flop = 0
         self.peaks: dict[str, int] = {}
         self._stage = "input"
         self._known: set[int] = set()
@@ -48,6 +51,8 @@ class LiveBytes(TorchDispatchMode):
     ) -> Any:
         given = {value.untyped_storage()._cdata for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}
         result = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func.overloadpacket):
+            self.flop += count(*args, **(kwargs or {}), out_val=result)
         for value in tree_leaves(result):
             if isinstance(value, Tensor) and value.untyped_storage()._cdata not in given:  # a view takes nothing
                 self._follow(value.untyped_storage())

@@ -18,7 +18,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.devices import readable
 from workbench.errors import SettingsError
@@ -162,9 +161,9 @@ def run_shapes(
 
 def flop_per_frame(pipe: Pipeline, size: tuple[int, int], settings: Settings) -> int:
     """Floating-point operations of the networks (a multiplication and an addition are two) for one later frame."""
-    counter = FlopCounterMode(display=False)
-    run_shapes(pipe, size, settings, counter)
-    return counter.get_total_flops()
+    live = LiveBytes()
+    run_shapes(pipe, size, settings, live)
+    return live.flop
 
 
 def available_memory(device: str | torch.device) -> int:
