@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,16 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
+aten = torch.ops.aten
+FACTORS: dict[Any, Callable[..., int]] = {
+    aten.convolution: lambda x, weight, *_: weight.numel() // weight.shape[0],
+    aten.mm: lambda x, y: x.shape[-1],
+    aten.bmm: lambda x, y: x.shape[-1],
+    aten.addmm: lambda bias, x, y, **_: x.shape[-1],
+    aten.baddbmm: lambda bias, x, y, **_: x.shape[-1],
+}
+"""multiplications for each number of the result"""
 BLOCK = 8  # channels that a blocked convolution keeps together, at least
 
 
@@ -51,12 +59,12 @@ class LiveBytes(TorchDispatchMode):
     ) -> Any:
         given = {value.untyped_storage()._cdata for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}
         result = func(*args, **(kwargs or {}))
-        if count := flop_registry.get(func.overloadpacket):
-            self.flop += count(*args, **(kwargs or {}), out_val=result)
+        if func.overloadpacket in FACTORS:
+            self.flop += 2 * result.numel() * FACTORS[func.overloadpacket](*args)
         for value in tree_leaves(result):
             if isinstance(value, Tensor) and value.untyped_storage()._cdata not in given:  # a view takes nothing
                 self._follow(value.untyped_storage())
-        scratch = _scratch(args[0], args[1], result) if func is torch.ops.aten.convolution.default else 0
+        scratch = _scratch(args[0], args[1], result) if func is aten.convolution.default else 0
         self.peaks[self._stage] = max(self.peaks.get(self._stage, 0), self.live + scratch)
         return result
 
