@@ -32,6 +32,7 @@ _HOMES = {
     "compare": "workbench.comparison",
     "errors": "",
     "explore": "workbench.views.widgets",
+    "live": "workbench.views.widgets",
     "load_pipeline": "workbench.pipeline.load",
     "metrics": "",
     "open_clip": "workbench.video",
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from workbench.video import Clip, ClipWriter, open_clip, read_raw, read_y4m, write_y4m
     from workbench.views import plots
     from workbench.views.show import show
-    from workbench.views.widgets import ablate, explore
+    from workbench.views.widgets import ablate, explore, live
 
 __all__ = [
     "Clip",
@@ -74,6 +75,7 @@ __all__ = [
     "compare",
     "errors",
     "explore",
+    "live",
     "load_pipeline",
     "metrics",
     "open_clip",

@@ -29,7 +29,7 @@ from tests.app_server import AppServer
 from tests.video_material import make_video, pictures
 
 pytestmark = MARKS
-TABS = ("Upscale", "Compare", "Inside", "This machine")
+TABS = ("Upscale", "Compare", "Inside", "Live", "This machine")
 PHONE = {"width": 360, "height": 740}
 
 

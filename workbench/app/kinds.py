@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
 
-Kind = Literal["upscale", "compare", "inside", "devices"]
+Kind = Literal["upscale", "compare", "inside", "live", "devices"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,8 @@ class JobKind:
     """Frames of the clip that it takes at most; None for all."""
     unit: str = "frame"
     """What its progress counts."""
+    planned: bool = True
+    """Whether its time and memory are foreseen; one that is not makes its frames so small that they fit."""
     memory: int = 0
     """Bytes that it needs beside the model."""
     figures: bool = False
@@ -38,5 +40,6 @@ KINDS: dict[Kind, JobKind] = {
     "upscale": JobKind(title="Upscale", work="upscale:upscale_clip"),
     "compare": JobKind(title="Compare", work="compare:compare_clips"),
     "inside": JobKind(title="Inside", work="inside:look_inside", most_frames=8, memory=3 * 2**28, figures=True),
+    "live": JobKind(title="Live", work="live:upscale_live", needs_clip=False, planned=False),
     "devices": JobKind(title="This machine", work="devices:measure_machine", needs_clip=False, unit="setting"),
 }

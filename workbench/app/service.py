@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from workbench.app.errors import AppError, LimitError, ModelRefused, NotFound, QueueFull, RequestError
+from workbench.app.kinds import KINDS
 from workbench.app.lanes import Lane, Worker, WorkerProcess
 from workbench.app.limits import Limits
 from workbench.app.names import sentence, told
@@ -179,8 +180,8 @@ class Service:
 
     def submit(self, request: Request) -> str:
         """Puts a job in its device's queue -> its token. Refuses what cannot fit or is not allowed."""
-        plan = self.plan(request)
-        if not plan.fits:
+        self._check(request)
+        if KINDS[request.kind].planned and not (plan := self.plan(request)).fits:
             raise LimitError(plan.text)
         request = self._placed(request)
         lane = self._lane(request.device)
@@ -191,6 +192,19 @@ class Service:
             self.store.remove_job(token)
             raise
         return token
+
+    def check_model(self, model: str) -> None:
+        """Raises ModelRefused for one that is not given here."""
+        options = self.options
+        if model in (*options.models, options.model):
+            return
+        if not options.any_model:
+            allowed = ", ".join(name or "the embedded one (empty)" for name in options.models)
+            raise ModelRefused(
+                f"the model {model!r} is not on this server's list: {allowed}; --allow-any-model allows more."
+            )
+        if not HUB_ID.fullmatch(model) or Path(model).exists():
+            raise ModelRefused(f"{model!r} is no hub id of the form owner/name.")
 
     def status(self, token: str) -> Status:
         """How a job stands, its queue position included."""
@@ -263,22 +277,13 @@ class Service:
 
     def _check(self, request: Request) -> None:
         """Refuses a model that is not allowed and a clip beyond the limits."""
-        options = self.options
-        if request.model not in options.models and request.model != options.model:
-            if not options.any_model:
-                allowed = ", ".join(name or "the embedded one (empty)" for name in options.models)
-                raise ModelRefused(
-                    f"the model {request.model!r} is not on this server's list: {allowed}. "
-                    f"Its owner can start it with --allow-any-model."
-                )
-            if not HUB_ID.fullmatch(request.model) or Path(request.model).exists():
-                raise ModelRefused(f"{request.model!r} is no hub id of the form owner/name.")
+        self.check_model(request.model)
         self.check_precision(request.device, request.dtype)
         if request.source is not None:
             width, height = self.probe(request.source).size
             request.size.of((width // SCALE, height // SCALE) if request.truth else (width, height))
         for token in filter(None, (request.source, *request.materials)):
-            options.limits.check_clip(self.probe(token), request.start, request.frames)
+            self.options.limits.check_clip(self.probe(token), request.start, request.frames)
 
     def _materials(self, request: Request) -> dict[str, Any]:
         """Where the uploads of a request are; raises NotFound when one is gone."""

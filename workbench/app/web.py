@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import quote
 
 import anyio.to_thread
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from workbench.app import live
 from workbench.app.errors import NotFound, QueueFull, RequestError
 from workbench.app.service import Service
 from workbench.errors import WorkbenchError
@@ -61,6 +62,7 @@ def routes(service: Service) -> list[BaseRoute]:
         return _file(known[name], {"Cache-Control": "max-age=600"})
 
     return [
+        live.route(service, may_enter),
         Route("/jobs/{token}", _guarded(job), methods=["GET"]),
         Route("/jobs/{token}/stop", _guarded(stop), methods=["POST"]),
         Route("/jobs/{token}/resume", _guarded(resume), methods=["POST"]),
@@ -92,7 +94,7 @@ def _guarded(handler: Handler) -> Callable[[Request], Any]:
     return answer
 
 
-def may_enter(request: Request) -> bool:
+def may_enter(request: HTTPConnection) -> bool:
     """As Gradio's own ``login_check``: everybody, or with --auth whoever holds the cookie of a login."""
     app = request.app
     if app.auth is None:

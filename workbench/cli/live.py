@@ -13,7 +13,7 @@ from workbench.cli.options import add_model, add_settings, settings_from
 from workbench.errors import SettingsError
 
 if TYPE_CHECKING:
-    from workbench.live import Report
+    from workbench.realtime import Report
 
 EXAMPLES = """\
 examples:
@@ -67,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _live(args: argparse.Namespace, stream: Any) -> Report:
-    from workbench.live import calibrate, open_sink, open_source
-    from workbench.live import run as run_live
     from workbench.pipeline.load import load_pipeline
+    from workbench.realtime import calibrate, open_sink, open_source
+    from workbench.realtime import run as run_live
 
     settings = settings_from(args)
     sink = open_sink(args.output, rate=args.fps or args.target_fps, overwrite=args.overwrite, stream=stream)

@@ -186,7 +186,7 @@ class JobView extends HTMLElement {
   }
 }
 
-const KIND_NAMES = { upscale: "Upscale", compare: "Compare", inside: "Inside", devices: "This machine" };
+const KIND_NAMES = { upscale: "Upscale", compare: "Compare", inside: "Inside", live: "Live", devices: "This machine" };
 const STATES = { waiting: "Waiting", running: "Working", done: "Done", stopped: "Stopped", failed: "Failed", interrupted: "Interrupted" };
 
 function queueText(position) {

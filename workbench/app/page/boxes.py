@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from html import escape
 
 from workbench.app.names import sentence
@@ -77,6 +79,11 @@ def job(kind: str, token: str = "", size: tuple[int, int] | None = None) -> str:
     """The element that follows a job; without a token it says what can be done here. ``size``: (w, h) of the clip."""
     shape = f' data-size="{4 * size[0]}x{4 * size[1]}"' if size else ""
     return f'<job-view data-kind="{kind}" data-token="{token}"{shape}></job-view>'
+
+
+def live(models: Sequence[str], model: str) -> str:
+    """The Live tab's view; ``models``: those that may be chosen while it runs."""
+    return f'<live-view data-models="{text(json.dumps(list(models)))}" data-model="{text(model)}"></live-view>'
 
 
 def webcam(into: str, most: float) -> str:

@@ -19,6 +19,7 @@ SCRIPTS = (
     "app/assets/jobs.js",
     "app/assets/clip.js",
     "app/assets/webcam.js",
+    "app/assets/live.js",
 )
 WORDS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "monospace")

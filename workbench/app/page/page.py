@@ -25,7 +25,7 @@ from workbench.app.page.form import (
     settings_form,
     size_choice,
 )  # fmt: skip
-from workbench.app.page.tab import build_tab
+from workbench.app.page.tab import Own, build_tab
 from workbench.app.page.tabs import TABS
 from workbench.app.request import Request
 from workbench.app.service import Service
@@ -60,9 +60,11 @@ def build(service: Service, effects: Mapping[str, str] | None = None) -> gr.Bloc
                 views: dict[Kind, gr.HTML] = {}
                 for kind, about in KINDS.items():
                     with gr.Tab(about.title, id=kind) as opened:
-                        views[kind] = build_tab(asked, kind, TABS[kind](asked, measured))
+                        own = TABS[kind](asked, measured)
+                        if isinstance(own, Own):
+                            views[kind] = build_tab(asked, kind, own)
                     opened.select(partial(_of, kind), None, tab, **PRIVATE)
-        _arrivals(page, asked, panel, tabs, linked, list(views.values()))
+        _arrivals(page, asked, panel, tabs, linked, views)
     return page
 
 
@@ -83,13 +85,13 @@ def _made_with(form: Form, clip: ClipShown) -> list[Any]:
 
 
 def _arrivals(
-    page: gr.Blocks, asked: Asked, panel: ClipPanel, tabs: gr.Tabs, linked: gr.HTML, views: Sequence[gr.HTML]
+    page: gr.Blocks, asked: Asked, panel: ClipPanel, tabs: gr.Tabs, linked: gr.HTML, views: Mapping[Kind, gr.HTML]
 ) -> None:
     """What the address asks for, ``?job=TOKEN`` or ``?settings=JSON``: at once, and when Back or Forward change it."""
     service = asked.service
     address = gr.Textbox(label="Address", elem_id="address", elem_classes="away")
     again = gr.Button("Show the job of the address", elem_id="again", elem_classes="away")
-    outputs = [linked, tabs, asked.tab, *views, *asked.form.inputs, *asked.machine]
+    outputs = [linked, tabs, asked.tab, *views.values(), *asked.form.inputs, *asked.machine]
     nothing = [gr.skip() for _ in outputs]
 
     def arrive(request: gr.Request) -> list[Any]:
@@ -111,7 +113,7 @@ def _arrivals(
             asks = service.request(token)
         except (NotFound, RequestError):
             return [boxes.error(GONE), *nothing[1:]]
-        shown = [boxes.job(kind, token) if kind == asks.kind else gr.skip() for kind in KINDS]
+        shown = [boxes.job(kind, token) if kind == asks.kind else gr.skip() for kind in views]
         device = gr.Dropdown(device_choices(asks.device), value=asks.device)  # before all are known
         machine = [gr.update(value=asks.model), device, gr.update(value=asks.dtype)]
         settings = asked.form.updates(asks.settings)
@@ -121,7 +123,7 @@ def _arrivals(
         """Back or Forward: without a token, to the page before any job."""
         if token:
             return show(token)
-        return ["", gr.skip(), gr.skip(), *(boxes.job(kind) for kind in KINDS), *nothing[3 + len(KINDS) :]]
+        return ["", gr.skip(), gr.skip(), *(boxes.job(kind) for kind in views), *nothing[3 + len(views) :]]
 
     def arrive_clip(request: gr.Request) -> list[Any]:
         return clip_again(request.query_params.get("job") or "")

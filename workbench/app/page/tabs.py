@@ -1,4 +1,7 @@
-"""What each kind of job has of its own in its tab, one function a kind, one row each in ``TABS``."""
+"""What each kind of job has of its own in its tab, one function a kind, one row each in ``TABS``.
+
+A tab that has no start button and no job to follow gives its view itself.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from workbench.app.kinds import KINDS, Kind
+from workbench.app.page import boxes
 from workbench.app.page.asked import Asked, Span
 from workbench.app.page.compare_tab import compare
 from workbench.app.page.form import SIZES
@@ -62,13 +66,20 @@ def inside(asked: Asked, effects: Mapping[str, str]) -> Own:
     return Own(button="Record", inputs=[frames], beside=[frames], fields=fields)
 
 
+def live(asked: Asked, effects: Mapping[str, str]) -> gr.HTML:
+    """No job view: the browser's own pictures go and come over a line of their own."""
+    options = asked.service.options
+    return gr.HTML(boxes.live(options.models, options.model), elem_id="live", apply_default_css=False)
+
+
 def devices(asked: Asked, effects: Mapping[str, str]) -> Own:
     return Own(button="Measure here")
 
 
-TABS: dict[Kind, Callable[[Asked, Mapping[str, str]], Own]] = {
+TABS: dict[Kind, Callable[[Asked, Mapping[str, str]], Own | gr.HTML]] = {
     "upscale": upscale,
     "compare": compare,
     "inside": inside,
+    "live": live,
     "devices": devices,
 }

@@ -28,6 +28,10 @@ class Cost:
         """``size``: (width, height) of the low-resolution frame."""
         return self.always + size[0] * size[1] * (self.fixed + steps * self.step)
 
+    def times(self, factor: float) -> Cost:
+        """That of a machine which takes so many times as long, as one that has other work by now."""
+        return Cost(self.fixed * factor, self.step * factor, self.always * factor)
+
 
 def calibrate(pipe: Pipeline, settings: Settings) -> Cost:
     """Upscales a few small frames of moving noise under ``settings``, with one step."""
@@ -67,8 +71,13 @@ def choose(
     for fewer in range(steps, 0, -1):
         if cost.seconds(scaled, fewer) <= allowed:
             return fewer, side
-    room = max(allowed - cost.always, 0.0) / (cost.seconds(scaled, 1) - cost.always)
-    return 1, max(SMALLEST, min(side, int(side * math.sqrt(room))))
+    return 1, min(side, side_for(cost, scaled, 1, allowed))
+
+
+def side_for(cost: Cost, size: tuple[int, int], steps: int, seconds: float) -> int:
+    """The longer side of a frame of ``size``'s shape that takes so many seconds; at most that of ``size``."""
+    room = max(seconds - cost.always, 0.0) / (cost.seconds(size, steps) - cost.always)
+    return max(SMALLEST, min(max(size), int(max(size) * math.sqrt(room))))
 
 
 def within(size: tuple[int, int], side: int) -> tuple[int, int]:

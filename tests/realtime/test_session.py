@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from workbench.live import Captured, Session
-from workbench.live.session import LONGEST_GAP
+from workbench.realtime import Captured, Session
+from workbench.realtime.session import LONGEST_GAP
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "forest-1280x720.mp4"
 STEP = 16  # output pixels that the pan moves in a frame: 4 of the LR frame

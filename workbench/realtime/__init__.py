@@ -6,13 +6,13 @@ comes out. ``run`` puts the three together and counts frames, drops and delay (`
 machine first, so that steps and size can follow from a wanted rate.
 """
 
-from workbench.live.calibrate import Cost, calibrate, choose
-from workbench.live.newest import Captured, Newest
-from workbench.live.pace import Pace
-from workbench.live.run import Report, run
-from workbench.live.session import Session
-from workbench.live.sinks import Sink, open_sink
-from workbench.live.sources import Source, open_source
+from workbench.realtime.calibrate import Cost, calibrate, choose
+from workbench.realtime.newest import Captured, Newest
+from workbench.realtime.pace import Pace
+from workbench.realtime.run import Report, run
+from workbench.realtime.session import Session
+from workbench.realtime.sinks import Sink, open_sink
+from workbench.realtime.sources import Source, open_source
 
 __all__ = [
     "Captured",

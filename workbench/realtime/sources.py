@@ -22,7 +22,7 @@ from av.codec.context import Flags
 from av.error import FFmpegError
 
 from workbench.errors import InputError
-from workbench.live.newest import Captured, Newest
+from workbench.realtime.newest import Captured, Newest
 from workbench.types import Frame
 from workbench.video import Clip, open_clip, read_raw, read_y4m
 from workbench.video.colour import Converter, describe
@@ -170,13 +170,25 @@ def play(clip: Clip | Any) -> ClipSource:
     return ClipSource(opened, opened.info.name, opened.fps, timed=True)
 
 
-def start(source: Source, newest: Newest, say: Say, *, most_rate: float | None = None) -> threading.Thread:
-    """Captures in a thread of its own. ``most_rate``: frames that come closer together than this are left out."""
+def start(
+    source: Source,
+    newest: Newest,
+    say: Say,
+    *,
+    most_rate: float | None = None,
+    stop: threading.Event | None = None,
+) -> threading.Thread:
+    """Captures in a thread of its own. ``most_rate``: frames that come closer together than this are left out.
+
+    ``stop``: once it is set, the source is let go with its next frame.
+    """
 
     def capture() -> None:
         left_out, due = 0, 0.0
         try:
             for frame in source.frames(say):
+                if stop is not None and stop.is_set():
+                    return
                 if most_rate is not None:
                     if frame.at < due:
                         left_out += 1

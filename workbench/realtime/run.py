@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,16 +10,16 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from workbench.live.calibrate import MARGIN, Cost, choose, within
-from workbench.live.newest import Captured, Ended, Newest
-from workbench.live.pace import Pace
-from workbench.live.session import Session
-from workbench.live.sinks import Closed, Sink
-from workbench.live.sources import Source, start
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pixels import eight_bit
+from workbench.realtime.calibrate import MARGIN, Cost, choose, within
+from workbench.realtime.newest import Captured, Ended, Newest
+from workbench.realtime.pace import Pace
+from workbench.realtime.session import Session
+from workbench.realtime.sinks import Closed, Sink
+from workbench.realtime.sources import Source, start
 
 SILENT = 1.0  # seconds without a frame, after which a source is said to be silent
 
@@ -59,7 +60,8 @@ def run(
     newest, report = Newest(), Report(settings=settings)
     session = Session(pipe, settings, say)
     fit = _Scale(say, cost, target_rate, most_side, session)
-    start(source, newest, say, most_rate=most_rate)
+    stop = threading.Event()
+    start(source, newest, say, most_rate=most_rate, stop=stop)
     try:
         while most_frames is None or report.pace.frames < most_frames:
             captured = _wait(newest, source.name, say)
@@ -76,6 +78,7 @@ def run(
     except KeyboardInterrupt:
         report.end = "Ctrl-C"
     finally:
+        stop.set()
         sink.close()
     return report
 
@@ -90,6 +93,12 @@ def _wait(newest: Newest, name: str, say: Callable[[str], object]) -> Captured:
             pass
         say(f"{name}: frames come again, after {time.monotonic() - begun:.1f} s")
     return captured
+
+
+def scaled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(h, w, 3) uint8 brought down to ``size`` (width, height)."""
+    same = image.shape[1::-1] == size
+    return image if same else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 class _Scale:
@@ -114,7 +123,7 @@ class _Scale:
             if self._from != (0, 0):
                 self._session.forget(f"frames are {size[0]}x{size[1]} now, and were {self._from[0]}x{self._from[1]}")
             self._from, self._to = size, self._chosen(size)
-        return image if size == self._to else cv2.resize(image, self._to, interpolation=cv2.INTER_AREA)
+        return scaled(image, self._to)
 
     def _chosen(self, size: tuple[int, int]) -> tuple[int, int]:
         session = self._session

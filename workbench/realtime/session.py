@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.live.newest import Captured
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
+from workbench.realtime.newest import Captured
 from workbench.types import Frame
 
 if TYPE_CHECKING:

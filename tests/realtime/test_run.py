@@ -18,10 +18,10 @@ from tests.app_server import free_port
 from tests.video_material import make_video, pictures
 from workbench.cli import main
 from workbench.errors import InputError, OutputError
-from workbench.live import Captured, Cost, Newest, Pace, choose, open_sink, open_source, run
-from workbench.live.calibrate import MARGIN, calibrate, within
-from workbench.live.newest import Ended
-from workbench.live.sinks import EncodedSink
+from workbench.realtime import Captured, Cost, Newest, Pace, choose, open_sink, open_source, run
+from workbench.realtime.calibrate import MARGIN, calibrate, within
+from workbench.realtime.newest import Ended
+from workbench.realtime.sinks import EncodedSink
 
 SETTINGS = wb.Settings(steps=1)
 

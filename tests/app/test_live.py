@@ -1,0 +1,90 @@
+"""The Live tab in a real Chromium with its fake camera: pictures come back, controls act, and whoever leaves frees the
+lane."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import av
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.app_pages import MARKS, server_fixture, visit  # noqa: F401
+from tests.app_server import AppServer, until
+from tests.browser import chromium
+
+pytestmark = MARKS
+CAMERA = [
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
+
+
+@pytest.fixture(scope="module", name="browser")
+def browser_fixture() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu", *CAMERA]
+        )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def begin(page: Page) -> None:
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Camera", exact=True).click()
+
+
+def shown(page: Page) -> int:
+    """The number of the newest frame that came back."""
+    return int(page.locator("live-view").get_attribute("data-shown") or -1)
+
+
+def picture(page: Page) -> str:
+    return page.evaluate(
+        "document.querySelector('live-view').shadowRoot.getElementById('right').toDataURL().slice(-4000)"
+    )
+
+
+def test_a_camera_is_upscaled_while_it_runs(server: AppServer, browser: Browser) -> None:
+    with visit(browser, server.url) as page:
+        begin(page)
+        view = page.locator("live-view[data-state=running]")
+        until(lambda: shown(page) >= 0)
+        first, before = shown(page), picture(page)
+        until(lambda: shown(page) > first + 2)
+        assert picture(page) != before  # the fake camera's picture moves
+        expect(view.locator("#figures")).to_contain_text("frames/s · delay")
+        expect(view.locator("#legend")).to_contain_text("controlnet")
+
+        view.locator("[name=artg]").fill("0")  # acts while it runs: without ARTG there is no ControlNet
+        until(lambda: "controlnet 0 ms" in view.locator("#legend").inner_text())
+
+        view.get_by_role("button", name="Record").click()
+        expect(view.get_by_role("button", name="Stop recording")).to_be_visible()
+        begun = shown(page)
+        until(lambda: shown(page) > begun + 10)
+        view.get_by_role("button", name="Snapshot").click()
+        view.get_by_role("button", name="Stop recording").click()
+        for name in ("snapshot", "recording"):
+            expect(view.locator(f"#files a[download^={name}]")).to_be_visible()
+        token = view.locator("#files a").first.get_attribute("href").split("/")[1]  # type: ignore[union-attr]
+        public = server.data / "jobs" / token / "public"
+        with av.open(str(next(public.glob("recording-*.mp4")))) as container:
+            assert sum(1 for _ in container.decode(video=0)) >= 2
+
+        with visit(browser, server.url) as second:
+            begin(second)  # one device, one viewer
+            expect(second.locator("live-view[data-state=waiting]")).to_be_attached()
+            expect(second.locator("live-view #said")).to_contain_text("1 job goes before this one")
+            page.close()  # without a word
+            left = time.monotonic()
+            until(lambda: server.status(token)["state"] in ("done", "stopped"))
+            assert time.monotonic() - left < 30
+            until(lambda: shown(second) >= 0)
+            second.get_by_role("button", name="Stop", exact=True).click()
+            expect(second.locator("live-view[data-state=idle]")).to_be_attached()

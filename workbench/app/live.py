@@ -1,0 +1,136 @@
+"""The WebSocket of the Live tab: a browser's frames go to a worker, and what it makes of them comes back.
+
+One session is one job of kind ``live`` in its device's lane: others wait while it runs, and it waits while they do. The
+server decodes nothing: it carries messages between the browser and the worker (see ``line``; what they hold is told in
+``work/live``). A viewer of whom nothing is heard for ``SILENT`` seconds is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from workbench.app.line import Exchange
+from workbench.app.names import sentence
+from workbench.app.request import Request
+from workbench.app.service import Service
+from workbench.errors import WorkbenchError
+
+SILENT = 10.0  # seconds
+LOOK = 0.5  # seconds between two looks at the queue
+LOCAL = ("localhost", "127.0.0.1", "::1")
+ASKS = ("settings", "model", "device", "dtype")  # of a Request, what a viewer says first
+
+
+def route(service: Service, may_enter: Any) -> WebSocketRoute:
+    """To be given to Gradio's app with the other routes. ``may_enter``: the server's login."""
+
+    async def live(socket: WebSocket) -> None:
+        if not (may_enter(socket) and _from_here(socket)):
+            await socket.close(code=1008)
+            return
+        await socket.accept()
+        with suppress(WebSocketDisconnect, RuntimeError, TimeoutError, asyncio.TimeoutError):  # the viewer is gone
+            await _serve(socket, service)
+        with suppress(RuntimeError):  # it is closed already
+            await socket.close()
+
+    return WebSocketRoute("/live", live)
+
+
+async def _serve(socket: WebSocket, service: Service) -> None:
+    try:
+        asked = json.loads(await asyncio.wait_for(socket.receive_text(), SILENT))
+        asks = Request.from_dict({"kind": "live", **{name: asked[name] for name in ASKS if name in asked}})
+        token = await anyio.to_thread.run_sync(service.submit, asks)
+    except (WorkbenchError, ValueError, TypeError, KeyError) as error:
+        await _tell(socket, error=sentence(str(error)))
+        return
+    try:
+        async with Exchange(service.store.folder(token)) as line:
+            await _tell(socket, token=token)
+            heard = asyncio.create_task(_hear(socket, line, service))
+            made = asyncio.create_task(_carry(socket, line, service, token))
+            done, left = await asyncio.wait((heard, made), return_when=asyncio.FIRST_COMPLETED)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            for task in done:
+                task.result()
+    finally:
+        with suppress(WorkbenchError):  # it was deleted
+            service.stop(token)
+
+
+async def _hear(socket: WebSocket, line: Exchange, service: Service) -> None:
+    """From the browser to the worker. Frames that come before there is one are left out."""
+    there = asyncio.create_task(line.joined())
+    while True:
+        message = await asyncio.wait_for(socket.receive(), SILENT)
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect
+        text, data = message.get("text"), message.get("bytes")
+        if text is not None and not await _allowed(socket, text, service):
+            continue
+        if there.done():
+            with suppress(OSError):  # the other task hears that the worker is gone
+                await line.send(b"c" + text.encode() if text is not None else b"f" + (data or b""))
+
+
+async def _allowed(socket: WebSocket, text: str, service: Service) -> bool:
+    """Whether a control message is to be carried on: a model must be one that this server gives."""
+    try:
+        asked = json.loads(text)
+        if "model" in asked:
+            service.check_model(str(asked["model"]))
+    except WorkbenchError as error:
+        await _tell(socket, error=sentence(str(error)))
+        return False
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+async def _carry(socket: WebSocket, line: Exchange, service: Service, token: str) -> None:
+    """From the worker to the browser, after the waiting."""
+    there = asyncio.create_task(line.joined())
+    try:
+        while not there.done():
+            await asyncio.wait((there,), timeout=LOOK)
+            status = service.status(token)
+            if status.final:
+                await _tell(socket, error=status.error or "The session could not be begun.")
+                return
+            if not there.done():
+                await _tell(socket, state="waiting", position=status.position)
+    finally:
+        there.cancel()
+    while (message := await line.receive()) is not None:
+        if message[:1] == b"c":
+            await socket.send_text(message[1:].decode())
+        else:
+            await socket.send_bytes(message[1:])
+    await _tell(socket, state="ended", error=service.status(token).error)
+
+
+async def _tell(socket: WebSocket, **words: Any) -> None:
+    await socket.send_text(json.dumps(words))
+
+
+def _from_here(socket: WebSocket) -> bool:
+    """Whether the page that asks is one of ours: browsers let any page open a WebSocket to any address.
+
+    A page from elsewhere must not reach a server that only this machine is to see, nor one with a login.
+    """
+    origin = urlsplit(socket.headers.get("origin", "")).hostname
+    hosts = {socket.headers.get(name, "").split(",")[0].strip() for name in ("host", "x-forwarded-host")}
+    names = {urlsplit(f"//{host}").hostname for host in hosts if host}
+    guarded = socket.app.auth is not None or names & set(LOCAL)
+    return origin is None or not guarded or origin in names or (origin in LOCAL and bool(names & set(LOCAL)))
