@@ -73,8 +73,8 @@ class _Room:
         threading.Thread(target=self._listen, name="listens", daemon=True).start()
         try:
             while not task.stopping():
-                self._obey()
                 captured = self._newest.take(0.25)
+                self._obey()  # after the wait: what was said before the frame came is meant for it
                 if captured is not None:
                     self._frame(captured)
         except Ended:
