@@ -21,7 +21,7 @@ from workbench.models.models import Models
 from workbench.models.save import save_models
 from workbench.pipeline.frames import to_network_range
 from workbench.pipeline.pipeline import Pipeline
-from workbench.verify import Row, compare_run, read_golden, table, verify
+from workbench.verify import Deviation, compare_run, read_golden, table, verify
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def _home(monkeypatch, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def rows(tmp_path_factory) -> list[Row]:
+def rows(tmp_path_factory) -> list[Deviation]:
     with pytest.MonkeyPatch.context() as patch:
         use_hf_home(patch, tmp_path_factory.mktemp("hf"))
         return verify(GOLDEN)
@@ -193,7 +193,7 @@ def test_another_shape_is_named():
 
 
 def test_the_table_names_what_is_out():
-    good, bad = Row("golden.npz", "latents", 1e-6, 5e-5), Row("golden.npz", "decoded", 0.02, 5e-5)
+    good, bad = Deviation("golden.npz", "latents", 1e-6, 5e-5), Deviation("golden.npz", "decoded", 0.02, 5e-5)
     assert table([good]).endswith("All 1 are within tolerance.")
     lines = table([good, bad]).splitlines()
     assert lines[-1] == "1 of 2 values are out of tolerance."

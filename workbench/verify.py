@@ -33,7 +33,7 @@ TAPS = ("lr", "lr.upscaled", "warped", "artg.*", "noise_pred", "x0", "latent", "
 
 
 @dataclass(frozen=True)
-class Row:
+class Deviation:
     """The largest difference of one recorded value, over all frames and steps of one golden file."""
 
     golden: str
@@ -52,7 +52,7 @@ def verify(
     device: str | torch.device = "cpu",
     dtype: str | torch.dtype = "fp32",
     engine: str = "torch",
-) -> list[Row]:
+) -> list[Deviation]:
     """Every value of every golden file of a folder, compared.
 
     Raises InputError for a folder or file that is no golden, ModelError for a model that does not load, EngineError for
@@ -66,7 +66,7 @@ def verify(
     return [row for file in files for row in compare_run(pipe, read_golden(file), file.name)]
 
 
-def table(rows: Iterable[Row]) -> str:
+def table(rows: Iterable[Deviation]) -> str:
     """Rows as text, one line each, and a last line with the verdict."""
     rows = list(rows)
     lines = [f"{'golden':<24} {'value':<24} {'difference':>12} {'tolerance':>12}"]
@@ -96,13 +96,13 @@ def read_golden(path: Path) -> dict[str, np.ndarray]:
     return golden
 
 
-def compare_run(pipe: Pipeline, golden: Mapping[str, np.ndarray], name: str) -> list[Row]:
+def compare_run(pipe: Pipeline, golden: Mapping[str, np.ndarray], name: str) -> list[Deviation]:
     """Runs the frames of one golden and compares all that it holds."""
     settings = Settings(steps=golden["latents"].shape[1], flow="none")  # the flows are given
-    worst: dict[str, Row] = {}
+    worst: dict[str, Deviation] = {}
 
     def compare(key: str, found: np.ndarray, wanted: np.ndarray) -> None:
-        row = Row(name, key, *_difference(key, found, wanted))
+        row = Deviation(name, key, *_difference(key, found, wanted))
         held = worst.setdefault(key, row)
         if row.difference - row.tolerance > held.difference - held.tolerance:
             worst[key] = row
@@ -118,7 +118,7 @@ def compare_run(pipe: Pipeline, golden: Mapping[str, np.ndarray], name: str) -> 
             compare(key, found, wanted)
     compare("out_u8", np.stack(images), golden["out_u8"])
     share = float((np.stack(images) != golden["out_u8"]).mean())
-    return [*worst.values(), Row(name, "out_u8 share", share, SHARE)]
+    return [*worst.values(), Deviation(name, "out_u8 share", share, SHARE)]
 
 
 def _run(pipe: Pipeline, golden: Mapping[str, np.ndarray], settings: Settings) -> Iterator[tuple[Output, Trace]]:

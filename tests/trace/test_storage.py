@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from workbench.errors import TraceError
 from workbench.pipeline.settings import Settings
 from workbench.trace import Trace
-from workbench.trace.storage import Store, parse_bytes
+from workbench.trace.storage import TapStore, parse_bytes
 from workbench.types import Frame
 
 ONE = Settings(steps=1)
@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 MAP = torch.arange(2 * 8 * 8, dtype=torch.float32).reshape(2, 8, 8)  # 512 bytes
 
 
-def filled(frames: int, start: int = 0, value=MAP, **policy) -> Store:
-    store = Store(**policy)
+def filled(frames: int, start: int = 0, value=MAP, **policy) -> TapStore:
+    store = TapStore(**policy)
     for frame in range(start, start + frames):
         store.begin(frame)
         if store.keeps(frame):

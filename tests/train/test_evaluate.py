@@ -11,14 +11,14 @@ import torch
 from tests.tiny import tiny_models
 from tests.training import write_photos
 from workbench.models.models import Models
-from workbench.train.bars import REAL, Measured, Row, contents, modules, real_input, run_with_own_features
+from workbench.train.bars import REAL, Bar, Measured, contents, modules, real_input, run_with_own_features
 from workbench.train.crops import busiest, side_by_side
-from workbench.train.evaluate import BORDER, DAMAGES, Clip, bicubic, damaged, measure, pan, to_range
+from workbench.train.evaluate import BORDER, DAMAGES, HeldOut, bicubic, damaged, measure, pan, to_range
 from workbench.train.pool import Pool
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+def clip(tmp_path_factory: pytest.TempPathFactory) -> HeldOut:
     folder = tmp_path_factory.mktemp("material")
     pool = Pool([write_photos(folder / "photos", count=1)], folder / "cache")
     return pan("pan", to_range(pool.photos[0][None])[0], frames=3, side=64)
@@ -29,14 +29,14 @@ def models() -> Models:
     return tiny_models()
 
 
-def test_the_motion_of_a_pan_is_the_one_it_is_measured_along(clip: Clip) -> None:
+def test_the_motion_of_a_pan_is_the_one_it_is_measured_along(clip: HeldOut) -> None:
     truth = (clip.hr + 1) / 2
     inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))
     fetched = clip.motion[0].fetch(truth[0])
     assert (fetched - truth[1])[inside].abs().mean() < 0.3 * (truth[0] - truth[1])[inside].abs().mean()
 
 
-def test_the_truth_measures_as_perfect_and_bicubic_does_not(clip: Clip) -> None:
+def test_the_truth_measures_as_perfect_and_bicubic_does_not(clip: HeldOut) -> None:
     perfect = measure((clip.hr + 1) / 2, clip)
     assert perfect["psnr"] > 100
     assert perfect["ssim"] == pytest.approx(1, abs=1e-4)
@@ -44,12 +44,12 @@ def test_the_truth_measures_as_perfect_and_bicubic_does_not(clip: Clip) -> None:
     assert measure(bicubic(clip), clip)["psnr"] < 60
 
 
-def test_back_projection_improves_the_baseline(clip: Clip) -> None:
+def test_back_projection_improves_the_baseline(clip: HeldOut) -> None:
     assert measure(bicubic(clip, 2), clip)["psnr"] > measure(bicubic(clip), clip)["psnr"]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_in_the_input_alone(clip: Clip, damage: str) -> None:
+def test_damage_is_in_the_input_alone(clip: HeldOut, damage: str) -> None:
     small = replace(clip, lr=clip.lr.repeat(1, 1, 4, 4))  # some codecs take no frames as small as these
     hurt = damaged(small, damage)
     assert hurt.lr.shape == small.lr.shape
@@ -57,7 +57,7 @@ def test_damage_is_in_the_input_alone(clip: Clip, damage: str) -> None:
     assert torch.equal(hurt.lr, small.lr) == (damage == "clean")
 
 
-def test_the_control_replaces_the_memory_of_the_temporal_modules(clip: Clip, models: Models) -> None:
+def test_the_control_replaces_the_memory_of_the_temporal_modules(clip: HeldOut, models: Models) -> None:
     own, normal = run_with_own_features(models, clip), Measured(models)
     assert own.shape == clip.hr.shape
     names = [row.what for row in modules(normal, [clip])]
@@ -65,7 +65,7 @@ def test_the_control_replaces_the_memory_of_the_temporal_modules(clip: Clip, mod
     assert measure(own, clip)["psnr"] != normal(clip)["psnr"]
 
 
-def test_real_input_is_measured_for_every_damage_and_on_average(clip: Clip, models: Models) -> None:
+def test_real_input_is_measured_for_every_damage_and_on_average(clip: HeldOut, models: Models) -> None:
     rows = list(real_input(Measured(models), {damage: [replace(clip, name=damage)] for damage in REAL}))
     assert [row.where for row in rows if row.where.startswith("average")] == [
         f"average, {damage}" for damage in REAL for _ in range(2)
@@ -74,10 +74,10 @@ def test_real_input_is_measured_for_every_damage_and_on_average(clip: Clip, mode
 
 
 def test_a_row_knows_whether_its_bar_was_reached() -> None:
-    assert Row("gain", "clip", 1.2, 1.0).reached
-    assert not Row("flicker", "clip", 1.2, 1.0, at_least=False).reached
-    assert Row("seconds", "clip", 1.2).reached is None
-    assert str(Row("gain", "clip", 0.5, 1.0)) == "| gain | clip | 0.5 | >= 1 | missed |"
+    assert Bar("gain", "clip", 1.2, 1.0).reached
+    assert not Bar("flicker", "clip", 1.2, 1.0, at_least=False).reached
+    assert Bar("seconds", "clip", 1.2).reached is None
+    assert str(Bar("gain", "clip", 0.5, 1.0)) == "| gain | clip | 0.5 | >= 1 | missed |"
 
 
 def test_difficult_contents_are_what_they_say() -> None:
@@ -99,7 +99,7 @@ def test_crops_show_the_place_with_most_detail() -> None:
     assert sheet.width >= 3 * 240
 
 
-def test_crops_are_written_for_every_clip(tmp_path: Path, clip: Clip) -> None:
+def test_crops_are_written_for_every_clip(tmp_path: Path, clip: HeldOut) -> None:
     import av
 
     from workbench.models.save import save_models

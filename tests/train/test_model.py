@@ -13,7 +13,7 @@ from workbench.errors import TrainingError
 from workbench.models.load import load_models
 from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
-from workbench.train.evaluate import Clip, bicubic, damaged, make_clip, measure, pan, read_frames, run
+from workbench.train.evaluate import HeldOut, bicubic, damaged, make_clip, measure, pan, read_frames, run
 from workbench.train.reproduce import compare, final_gains
 
 FOLDER = Path(workbench.__file__).parent / "data" / "model"
@@ -26,12 +26,12 @@ def models() -> Models:
 
 
 @pytest.fixture(scope="module")
-def clip() -> Clip:
+def clip() -> HeldOut:
     """The middle of a film scene that was not trained on."""
     return make_clip("forest", read_frames(SAMPLE, 0, 4)[..., 264:456, 544:736].contiguous())
 
 
-def test_it_beats_bicubic_and_back_projection_on_a_clip_it_never_saw(models: Models, clip: Clip) -> None:
+def test_it_beats_bicubic_and_back_projection_on_a_clip_it_never_saw(models: Models, clip: HeldOut) -> None:
     ours, plain, projected = (
         measure(run(models, clip, Settings()), clip),
         measure(bicubic(clip), clip),
@@ -43,7 +43,7 @@ def test_it_beats_bicubic_and_back_projection_on_a_clip_it_never_saw(models: Mod
     assert ours["haarpsi"] > plain["haarpsi"]
 
 
-def test_it_beats_bicubic_on_a_compressed_clip(models: Models, clip: Clip) -> None:
+def test_it_beats_bicubic_on_a_compressed_clip(models: Models, clip: HeldOut) -> None:
     real = make_clip("forest", read_frames(SAMPLE, 0, 4)[..., 200:520, 480:800].contiguous())
     for damage in ("h264 crf 23", "h264 crf 28"):
         hurt = damaged(real, damage)
@@ -52,7 +52,7 @@ def test_it_beats_bicubic_on_a_compressed_clip(models: Models, clip: Clip) -> No
         assert ours["haarpsi"] > plain["haarpsi"] - 0.005
 
 
-def test_guidance_steadies_a_pan(models: Models, clip: Clip) -> None:
+def test_guidance_steadies_a_pan(models: Models, clip: HeldOut) -> None:
     moving = pan("pan", clip.hr[0], frames=4, side=128)
     on, off = (measure(run(models, moving, Settings(artg=artg)), moving) for artg in (True, False))
     assert on["flicker"] < off["flicker"]

@@ -6,11 +6,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any
 
 from workbench.app.errors import RequestError
 from workbench.app.kinds import KINDS, Kind
+from workbench.errors import did_you_mean
 from workbench.pipeline.settings import Settings, word
 from workbench.pipeline.size import OutputSize
 
@@ -147,8 +147,7 @@ class Request:
         known = [f.name for f in fields(cls)]
         for name in values:
             if name not in known:
-                near = get_close_matches(str(name), known, n=1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(name, known)
                 raise RequestError(f"a request has no {name!r}.{hint} It has: {', '.join(known)}.")
         if "kind" not in values:
             raise RequestError(f"a request must say its kind: one of {', '.join(KINDS)}.")

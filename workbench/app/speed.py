@@ -6,7 +6,6 @@ One file per model, device and precision under ``speed/`` of the store's root, s
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.app.kinds import KINDS, Kind
+from workbench.files import replacing
 
 CALIBRATION_SIZE = (96, 128)  # (h, w): the smallest at which seconds per FLOP are within a fifth of larger frames'
 CALIBRATION_FRAMES = 3
@@ -61,9 +61,8 @@ class Speeds:
         extra = ({} if before is None else before.extra) | speed.extra
         path = self._file(model, device, dtype)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_text(json.dumps(asdict(speed) | {"extra": extra}), encoding="utf-8")
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(asdict(speed) | {"extra": extra}), encoding="utf-8")
 
     def _file(self, model: str, device: str, dtype: str) -> Path:
         readable = re.sub(r"[^\w]+", "-", f"{model or 'embedded'} {device} {dtype}")

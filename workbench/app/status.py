@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from workbench.app.values import Value
+from workbench.files import replacing
 
 State = Literal["waiting", "running", "done", "stopped", "failed", "interrupted"]
 FINAL = ("done", "stopped", "failed", "interrupted")
@@ -61,9 +61,8 @@ class Status(Value):
 
     def write(self, path: Path) -> None:
         """Whole or not at all: a reader never sees half of it."""
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_text(json.dumps(self.to_dict()), encoding="utf-8")
-        os.replace(partial, path)
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(self.to_dict()), encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Status:

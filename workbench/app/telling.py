@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from workbench.errors import WorkbenchError
+from workbench.files import replacing
 from workbench.video import Clip
 
 PLACES = (0.0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4)  # of a clip's length, where a telling frame is looked for
@@ -72,6 +73,5 @@ def _resized(picture: np.ndarray, by: float) -> np.ndarray:
 def _write(path: Path, picture: np.ndarray) -> None:
     """Whole or not at all."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 82])
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(data.tobytes())
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_bytes(data.tobytes())

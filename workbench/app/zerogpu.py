@@ -16,20 +16,20 @@ MARGIN = 1.5  # an estimate is no promise
 
 
 def prepare() -> None:
-    """Where the package ``spaces`` is, it has to come before anything else asks for a GPU."""
+    """Imports ``spaces`` where it is installed: it must be imported before anything else asks for a GPU."""
     if find_spec("spaces") is not None:
         import_module("spaces")
 
 
 def active() -> bool:
-    """Whether this is such a machine: there, a GPU is only to be had within ``on_gpu``."""
+    """Whether this is a ZeroGPU machine, where only work within ``on_gpu`` has a GPU."""
     return bool(os.environ.get("SPACES_ZERO_GPU"))
 
 
 def on_gpu(work: Callable[[T], None], seconds: Callable[[T], float | None]) -> Callable[[T], None]:
-    """``work`` under ``spaces.GPU``, for about ``seconds(item)`` (None: unknown); itself where there is no ``spaces``.
+    """``work`` with a GPU for about ``seconds(item)`` (None: unknown); without ``spaces``, ``work`` itself.
 
-    The item is sent to another process there, so it has to be plain data.
+    ``spaces`` sends the item to another process, so it must be plain data.
     """
     if find_spec("spaces") is None:
         return work
@@ -42,5 +42,5 @@ def on_gpu(work: Callable[[T], None], seconds: Callable[[T], float | None]) -> C
 
 
 def duration(seconds: float | None) -> int:
-    """How long to ask for a GPU for a job that should take so long; as long as can be where that is not known."""
+    """Seconds to ask for a GPU, for a job that should take ``seconds``; None (unknown): LONGEST."""
     return LONGEST if seconds is None else round(min(max(MARGIN * seconds, SHORTEST), LONGEST))

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from torch import Tensor
 
 from workbench.trace.edits import Edit
-from workbench.trace.storage import Store
+from workbench.trace.storage import TapStore
 
 STEPPED = ("unet.", "controlnet.", "attention.")  # modules that run at every step
 
@@ -19,7 +19,7 @@ class FrameTap:
     ``live`` holds, while the frame is made, what decoding a latent into a picture takes.
     """
 
-    def __init__(self, index: int, store: Store, names: Sequence[str], edits: Sequence[Edit]) -> None:
+    def __init__(self, index: int, store: TapStore, names: Sequence[str], edits: Sequence[Edit]) -> None:
         self.index = index
         self.live: dict[str, list[Tensor]] = {"lr": [], "x0": [], "latent": [], "memory": []}
         self._store = store

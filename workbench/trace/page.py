@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from workbench.trace.taps import TABLE, Row
+from workbench.trace.taps import TABLE, TapRow
 
 HEAD = """# Taps: look inside a run, and change it
 
@@ -162,13 +162,13 @@ CUDA device; on the CPU it is the highest resident memory of the whole process s
 
 def page() -> str:
     """The whole page as Markdown."""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[TapRow]] = {}
     for row in TABLE:
         groups.setdefault(row.group, []).append(row)
     return HEAD + "".join(_section(group, rows) for group, rows in groups.items()) + TAIL
 
 
-def _section(group: str, rows: list[Row]) -> str:
+def _section(group: str, rows: list[TapRow]) -> str:
     lines = [f"\n### {group}\n", "| tap | meaning | shape | range | unit | fires | editable |", "|" + " --- |" * 7]
     for row in rows:
         editable = "yes" if row.editable else "no"

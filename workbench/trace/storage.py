@@ -42,7 +42,7 @@ def show_bytes(count: int) -> str:
     return f"{count / UNITS[unit]:.3g} {unit}"
 
 
-class Store:
+class TapStore:
     """Copies of values by (name, frame, step). ``when_full`` says what happens when the budget is reached.
 
     ``error``: TraceError. ``thin``: only every second of the frames held is kept, now and from then on, and so

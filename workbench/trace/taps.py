@@ -23,7 +23,7 @@ MANY = 64  # stands for "any number of blocks" until a model is known
 
 
 @dataclass(frozen=True)
-class Row:
+class TapRow:
     """One tap. ``{k}`` in the name counts ``counted`` things; ``instead`` says why it cannot be edited."""
 
     name: str
@@ -54,7 +54,7 @@ NETWORK = "about -1..1"
 FREE = "unbounded"
 
 TABLE = (
-    Row(
+    TapRow(
         "lr",
         "The low-resolution frame as the networks see it.",
         "(3, h, w)",
@@ -64,7 +64,7 @@ TABLE = (
         "Input",
         picture=True,
     ),
-    Row(
+    TapRow(
         "lr.upscaled",
         "That frame, bicubically x4: what the picture would be without any network.",
         "(3, H, W)",
@@ -75,7 +75,7 @@ TABLE = (
         instead="it is made only to be seen; edit 'lr'",
         picture=True,
     ),
-    Row(
+    TapRow(
         "noise",
         "The noise the frame starts from; a function of (seed, frame index).",
         "(L, h, w)",
@@ -84,7 +84,7 @@ TABLE = (
         EVERY_FRAME,
         "Input",
     ),
-    Row(
+    TapRow(
         "flow",
         "Optical flow: where in the previous frame each pixel of this one comes from; x, then y.",
         "(2, H, W)",
@@ -93,7 +93,7 @@ TABLE = (
         WITH_PREVIOUS,
         "Motion",
     ),
-    Row(
+    TapRow(
         "flow.backward",
         "Flow the other way, from the previous frame to this one; estimated only when asked for.",
         "(2, H, W)",
@@ -103,7 +103,7 @@ TABLE = (
         "Motion",
         instead="it is made only to be seen; edit 'flow'",
     ),
-    Row(
+    TapRow(
         "flow.round_trip",
         "How far from its start a pixel comes back along this flow and the backward one: the magnitude behind "
         "'occlusion'. Costs a second flow; computed only when asked for.",
@@ -114,7 +114,7 @@ TABLE = (
         "Motion",
         instead="it is made only to be seen; edit 'flow'",
     ),
-    Row(
+    TapRow(
         "occlusion",
         "Where the two flows contradict each other (forward/backward check): 1 is occluded. "
         "Costs a second flow; computed only when asked for.",
@@ -125,7 +125,7 @@ TABLE = (
         "Motion",
         instead="it is made only to be seen; edit 'flow' or 'warped'",
     ),
-    Row(
+    TapRow(
         "previous",
         "The previous output as the loop keeps it: raw, neither clamped nor quantised.",
         "(3, H, W)",
@@ -135,7 +135,7 @@ TABLE = (
         "Motion",
         picture=True,
     ),
-    Row(
+    TapRow(
         "warped",
         "The previous output, warped along the flow to where things are now.",
         "(3, H, W)",
@@ -145,7 +145,7 @@ TABLE = (
         "Motion",
         picture=True,
     ),
-    Row(
+    TapRow(
         "fitted",
         "The warped frame, less what this LR frame contradicts; only in models that declare a fit.",
         "(3, H, W)",
@@ -155,7 +155,7 @@ TABLE = (
         "Motion",
         picture=True,
     ),
-    Row(
+    TapRow(
         "artg.embedding",
         "The ControlNet's embedding of the warped frame; the same for all steps.",
         "(C, h, w)",
@@ -164,7 +164,7 @@ TABLE = (
         WITH_ARTG,
         "ARTG",
     ),
-    Row(
+    TapRow(
         "artg.down.{k}",
         "Residual that ARTG adds to the UNet's k-th skip connection, finest first, scaled by settings.artg.",
         "(C_k, h_k, w_k)",
@@ -174,7 +174,7 @@ TABLE = (
         "ARTG",
         counted="residuals",
     ),
-    Row(
+    TapRow(
         "artg.mid",
         "Residual that ARTG adds in the middle of the UNet, scaled by settings.artg.",
         "(C, h_m, w_m)",
@@ -183,7 +183,7 @@ TABLE = (
         f"{EVERY_STEP}, {WITH_ARTG}",
         "ARTG",
     ),
-    Row(
+    TapRow(
         "unet.input",
         "What UNet and ControlNet read: the latent so far, then the LR frame.",
         "(L + 3, h, w)",
@@ -192,7 +192,7 @@ TABLE = (
         EVERY_STEP,
         "Denoising",
     ),
-    Row(
+    TapRow(
         "noise_pred",
         "The UNet's prediction: noise, velocity or the clean latent, as the scheduler's prediction_type says.",
         "(L, h, w)",
@@ -201,7 +201,7 @@ TABLE = (
         EVERY_STEP,
         "Denoising",
     ),
-    Row(
+    TapRow(
         "x0",
         "The clean latent that the prediction of this step implies.",
         "(L, h, w)",
@@ -211,7 +211,7 @@ TABLE = (
         "Denoising",
         instead="the scheduler has used it by then; edit 'noise_pred' (before it) or 'latent' (after it)",
     ),
-    Row(
+    TapRow(
         "latent",
         "The latent after the step; after the last step it is decoded.",
         "(L, h, w)",
@@ -220,7 +220,7 @@ TABLE = (
         EVERY_STEP,
         "Denoising",
     ),
-    Row(
+    TapRow(
         "x0.picture",
         "x0 decoded with this frame's temporal memory, cropped, without any blend. Costs a decoding a step, after the "
         "frame is done.",
@@ -231,7 +231,7 @@ TABLE = (
         "Denoising",
         instead="it is made only to be seen; edit 'noise_pred' or 'latent'",
     ),
-    Row(
+    TapRow(
         "latent.picture",
         "The latent of the step, decoded in the same way.",
         "(3, H, W)",
@@ -241,7 +241,7 @@ TABLE = (
         "Denoising",
         instead="it is made only to be seen; edit 'latent'",
     ),
-    Row(
+    TapRow(
         "tpm.{k}.current",
         "4x4 averages of decoder block k's own features, before fusion.",
         "(C_k, y/4, x/4)",
@@ -251,7 +251,7 @@ TABLE = (
         "TPM",
         counted="blocks",
     ),
-    Row(
+    TapRow(
         "tpm.{k}.previous",
         "4x4 averages of the encoder's features of the warped frame: the temporal memory of block k.",
         "(C_k, y/4, x/4)",
@@ -261,7 +261,7 @@ TABLE = (
         "TPM",
         counted="blocks",
     ),
-    Row(
+    TapRow(
         "tpm.{k}.alpha",
         "Learned weight of the current half of the fused sequence; 1 - alpha weighs the previous half.",
         "()",
@@ -271,7 +271,7 @@ TABLE = (
         "TPM",
         counted="blocks",
     ),
-    Row(
+    TapRow(
         "tpm.{k}.fused",
         "What block k's temporal module makes of the two.",
         "(C_k, y/4, x/4)",
@@ -281,7 +281,7 @@ TABLE = (
         "TPM",
         counted="blocks",
     ),
-    Row(
+    TapRow(
         "tpm.{k}.contribution",
         "What fusion adds to block k's branch: 0.1 x the fused map, bilinearly enlarged. "
         "With vae_slicing it does not fire for the blocks at output resolution.",
@@ -292,7 +292,7 @@ TABLE = (
         "TPM",
         counted="blocks",
     ),
-    Row(
+    TapRow(
         "decoder.{k}",
         "Output of decoder block k. With vae_slicing it does not fire for the blocks at output resolution.",
         "(C_k, y, x)",
@@ -302,7 +302,7 @@ TABLE = (
         "Output",
         counted="blocks",
     ),
-    Row(
+    TapRow(
         "decoded",
         "The decoder's picture: raw, not clamped.",
         "(3, H, W)",
@@ -312,7 +312,7 @@ TABLE = (
         "Output",
         picture=True,
     ),
-    Row(
+    TapRow(
         "projected",
         "The picture after back-projection onto the LR frame; only in models that declare it.",
         "(3, H, W)",
@@ -322,7 +322,7 @@ TABLE = (
         "Output",
         picture=True,
     ),
-    Row(
+    TapRow(
         "blended",
         "The picture with its share of the warped frame, where both agree; only in models that declare a blend.",
         "(3, H, W)",
@@ -332,7 +332,7 @@ TABLE = (
         "Output",
         picture=True,
     ),
-    Row(
+    TapRow(
         "frame",
         "The frame that is handed out: clamped, cropped.",
         "(3, H, W)",
@@ -359,7 +359,7 @@ def check(pattern: str, counts: Mapping[str, int] | None = None) -> None:
     raise TraceError(f"no tap is called {pattern!r}.{hint} The taps are: {', '.join(known)}.")
 
 
-def matching(pattern: str, counts: Mapping[str, int] | None = None) -> list[Row]:
+def matching(pattern: str, counts: Mapping[str, int] | None = None) -> list[TapRow]:
     """The rows with a name that the glob fits; ``*`` matches anything, dots too."""
     counts = counts or {}
     return [row for row in TABLE if any(fnmatchcase(name, pattern) for name in row.names(counts))]
@@ -370,7 +370,7 @@ def inside(pattern: str) -> list[str]:
     return [row.name for row in matching(pattern) if row.name.startswith(INSIDE) and row.name != MEMORY]
 
 
-def row_of(name: str) -> Row | None:
+def row_of(name: str) -> TapRow | None:
     """The row of one exact name; None for outputs of modules."""
     general = re.sub(r"(?<=\.)\d+(?=\.|$)", "{k}", name)
     return next((row for row in TABLE if row.name == general), None)

@@ -22,7 +22,7 @@ from workbench.trace import storage, taps
 from workbench.trace.edits import Edit, EditFunction
 from workbench.trace.frame import FrameTap, ReplayTap
 from workbench.trace.hooks import NETWORKS, find_attention, find_modules, hooked
-from workbench.trace.storage import Store, parse_bytes, show_bytes
+from workbench.trace.storage import TapStore, parse_bytes, show_bytes
 from workbench.trace.tap import Tap
 
 FOR_DECODING = ("lr", "tpm.*.previous")
@@ -82,7 +82,7 @@ class Trace:
         self._edits: list[Edit] = []
         self._pipe: weakref.ref[Traced] | None = None
         self._loaded = False
-        self._store = Store(parse_bytes(budget), when_full, every, torch.float16 if dtype else None)
+        self._store = TapStore(parse_bytes(budget), when_full, every, torch.float16 if dtype else None)
         self.about: dict[str, Any] = {}
         self.seconds: dict[int, dict[str, float]] = {}
         self.times: dict[int, float] = {}

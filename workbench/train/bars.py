@@ -2,7 +2,7 @@
 
     python -m workbench.train.bars HELDOUT_FOLDER [--model FOLDER] [--frames 12] [--side 384]
 
-Each bar is a ``Row``: what was measured, where, the value, the bar, and whether it was reached.
+Each is a ``Bar``: what was measured, where, the value, the bar, and whether it was reached.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from workbench.pixels import rounded, signed_to_unit
 from workbench.trace.trace import Trace
 from workbench.train.evaluate import (
     BORDER,
-    Clip,
+    HeldOut,
     bicubic,
     damaged,
     frames_of,
@@ -70,7 +70,7 @@ REAL = {
 
 
 @dataclass(frozen=True)
-class Row:
+class Bar:
     """One measurement. ``at_least``: whether ``bar`` is a lower limit; ``bar`` None: stated, no limit."""
 
     what: str
@@ -98,30 +98,30 @@ class Measured:
         self.models = models
         self.known: dict[tuple[str, Settings], dict[str, float]] = {}
 
-    def __call__(self, clip: Clip, settings: Settings = ON) -> dict[str, float]:
+    def __call__(self, clip: HeldOut, settings: Settings = ON) -> dict[str, float]:
         key = (clip.name, settings)
         if key not in self.known:
             self.known[key] = measure(run(self.models, clip, settings), clip)
         return self.known[key]
 
 
-def quality(ours: Measured, clips: Sequence[Clip]) -> Iterator[Row]:
+def quality(ours: Measured, clips: Sequence[HeldOut]) -> Iterator[Bar]:
     """Bar 1: better than bicubic, and than bicubic with two back-projections."""
     gains: dict[str, list[float]] = {"psnr": [], "haarpsi": []}
     for clip in clips:
         plain, projected = measure(bicubic(clip), clip), measure(bicubic(clip, 2), clip)
         for name in gains:
             gains[name].append(ours(clip)[name] - plain[name])
-        yield Row("PSNR-Y, dB", clip.name, ours(clip)["psnr"])
-        yield Row("PSNR-Y over bicubic, dB", clip.name, gains["psnr"][-1], 1.0)
-        yield Row("PSNR-Y over 2 back-projections, dB", clip.name, ours(clip)["psnr"] - projected["psnr"], 0.5)
-        yield Row("HaarPSI over bicubic", clip.name, gains["haarpsi"][-1], 0.045)
-        yield Row("SSIM over bicubic", clip.name, ours(clip)["ssim"] - plain["ssim"], 0.007)
-    yield Row("PSNR-Y over bicubic, dB", "average", mean(gains["psnr"]), 1.7)
-    yield Row("HaarPSI over bicubic", "average", mean(gains["haarpsi"]), 0.065)
+        yield Bar("PSNR-Y, dB", clip.name, ours(clip)["psnr"])
+        yield Bar("PSNR-Y over bicubic, dB", clip.name, gains["psnr"][-1], 1.0)
+        yield Bar("PSNR-Y over 2 back-projections, dB", clip.name, ours(clip)["psnr"] - projected["psnr"], 0.5)
+        yield Bar("HaarPSI over bicubic", clip.name, gains["haarpsi"][-1], 0.045)
+        yield Bar("SSIM over bicubic", clip.name, ours(clip)["ssim"] - plain["ssim"], 0.007)
+    yield Bar("PSNR-Y over bicubic, dB", "average", mean(gains["psnr"]), 1.7)
+    yield Bar("HaarPSI over bicubic", "average", mean(gains["haarpsi"]), 0.065)
 
 
-def real_input(ours: Measured, clips: Mapping[str, Sequence[Clip]]) -> Iterator[Row]:
+def real_input(ours: Measured, clips: Mapping[str, Sequence[HeldOut]]) -> Iterator[Bar]:
     """Bar 2: better than bicubic of the same damaged frames. ``clips``: by damage."""
     for damage, bars in REAL.items():
         gains: dict[str, list[float]] = {"psnr": [], "haarpsi": []}
@@ -129,57 +129,59 @@ def real_input(ours: Measured, clips: Mapping[str, Sequence[Clip]]) -> Iterator[
             plain = measure(bicubic(clip), clip)
             for name, found in gains.items():
                 found.append(ours(clip)[name] - plain[name])
-            yield Row("PSNR-Y over bicubic, dB", clip.name, gains["psnr"][-1], bars.each)
-            yield Row("HaarPSI over bicubic", clip.name, gains["haarpsi"][-1], bars.each_haarpsi)
-        yield Row("PSNR-Y over bicubic, dB", f"average, {damage}", mean(gains["psnr"]), bars.average)
-        yield Row("HaarPSI over bicubic", f"average, {damage}", mean(gains["haarpsi"]), bars.average_haarpsi)
+            yield Bar("PSNR-Y over bicubic, dB", clip.name, gains["psnr"][-1], bars.each)
+            yield Bar("HaarPSI over bicubic", clip.name, gains["haarpsi"][-1], bars.each_haarpsi)
+        yield Bar("PSNR-Y over bicubic, dB", f"average, {damage}", mean(gains["psnr"]), bars.average)
+        yield Bar("HaarPSI over bicubic", f"average, {damage}", mean(gains["haarpsi"]), bars.average_haarpsi)
 
 
-def steps(ours: Measured, clips: Sequence[Clip]) -> Iterator[Row]:
+def steps(ours: Measured, clips: Sequence[HeldOut]) -> Iterator[Bar]:
     """Bar 3: what four steps add to one, and how much x0 changes from step to step."""
     for clip in clips:
         one, four = ours(clip, ON.but(steps=1)), ours(clip)
-        yield Row("PSNR-Y of 4 steps over 1, dB", clip.name, four["psnr"] - one["psnr"], -0.05)
-        yield Row("HaarPSI of 4 steps over 1", clip.name, four["haarpsi"] - one["haarpsi"], 0.0)
+        yield Bar("PSNR-Y of 4 steps over 1, dB", clip.name, four["psnr"] - one["psnr"], -0.05)
+        yield Bar("HaarPSI of 4 steps over 1", clip.name, four["haarpsi"] - one["haarpsi"], 0.0)
         trace = Trace("x0")
         for _ in Pipeline(ours.models).stream(frames_of(clip)[:2], ON, trace=trace):
             pass
         x0 = trace["x0", 1]
         change = (x0[1:] - x0[:-1]).abs().mean((1, 2, 3)) / x0.std()
-        yield Row("x0 changes from step to step, of its deviation", clip.name, float(change.mean()))
+        yield Bar("x0 changes from step to step, of its deviation", clip.name, float(change.mean()))
 
 
-def guidance(ours: Measured, clips: Sequence[Clip], pans: Sequence[Clip], compressed: Sequence[Clip]) -> Iterator[Row]:
+def guidance(
+    ours: Measured, clips: Sequence[HeldOut], pans: Sequence[HeldOut], compressed: Sequence[HeldOut]
+) -> Iterator[Bar]:
     """Bar 4: flicker and PSNR with ARTG against without."""
     bars = [*((clip, 0.75) for clip in pans), *((clip, 1.0) for clip in clips)]
     ratios = []
     for clip, bar in (*bars, *((clip, 1.0) for clip in compressed)):
         on, off = ours(clip), ours(clip, ON.but(artg=0))
         ratios.append(on["flicker"] / off["flicker"])
-        yield Row("flicker, ARTG on / off", clip.name, ratios[-1], bar, at_least=False)
-        yield Row("PSNR-Y, ARTG on - off, dB", clip.name, on["psnr"] - off["psnr"], 0.0)
+        yield Bar("flicker, ARTG on / off", clip.name, ratios[-1], bar, at_least=False)
+        yield Bar("PSNR-Y, ARTG on - off, dB", clip.name, on["psnr"] - off["psnr"], 0.0)
     real = ratios[len(pans) : len(bars)]
-    yield Row("flicker, ARTG on / off", "average of real clips", mean(real), 0.95, at_least=False)
+    yield Bar("flicker, ARTG on / off", "average of real clips", mean(real), 0.95, at_least=False)
     if ours.models.properties.blend:
         alone = Measured(ours.models.but(blend=0.0))
         for clip in (*pans, *clips, *compressed):
             on, off = alone(clip), ours(clip, ON.but(artg=0))
-            yield Row("flicker, ARTG without its blend / off", clip.name, on["flicker"] / off["flicker"])
-            yield Row("PSNR-Y, ARTG without its blend - off, dB", clip.name, on["psnr"] - off["psnr"])
+            yield Bar("flicker, ARTG without its blend / off", clip.name, on["flicker"] / off["flicker"])
+            yield Bar("PSNR-Y, ARTG without its blend - off, dB", clip.name, on["psnr"] - off["psnr"])
 
 
-def modules(ours: Measured, clips: Sequence[Clip]) -> Iterator[Row]:
+def modules(ours: Measured, clips: Sequence[HeldOut]) -> Iterator[Bar]:
     """Bar 5: TPM on against off, and against the control: the current frame's features in the previous ones' place."""
     for clip in clips:
         on, off = ours(clip), ours(clip, ON.but(tpm=False))
         own = measure(run_with_own_features(ours.models, clip), clip)
-        yield Row("flicker, TPM on / off", clip.name, on["flicker"] / off["flicker"], 1.0, at_least=False)
-        yield Row("PSNR-Y, TPM on - off, dB", clip.name, on["psnr"] - off["psnr"], 0.0)
-        yield Row("flicker, TPM / its control", clip.name, on["flicker"] / own["flicker"])
-        yield Row("PSNR-Y, TPM - its control, dB", clip.name, on["psnr"] - own["psnr"])
+        yield Bar("flicker, TPM on / off", clip.name, on["flicker"] / off["flicker"], 1.0, at_least=False)
+        yield Bar("PSNR-Y, TPM on - off, dB", clip.name, on["psnr"] - off["psnr"], 0.0)
+        yield Bar("flicker, TPM / its control", clip.name, on["flicker"] / own["flicker"])
+        yield Bar("PSNR-Y, TPM - its control, dB", clip.name, on["psnr"] - own["psnr"])
 
 
-def run_with_own_features(models: Models, clip: Clip) -> Tensor:
+def run_with_own_features(models: Models, clip: HeldOut) -> Tensor:
     """TPM, but each block is given the current frame's pooled features in place of the previous ones."""
     trace, current = Trace(), {}
 
@@ -195,18 +197,18 @@ def run_with_own_features(models: Models, clip: Clip) -> Tensor:
     return rounded(torch.stack(outputs))
 
 
-def stability(models: Models, clip: Clip) -> Iterator[Row]:
+def stability(models: Models, clip: HeldOut) -> Iterator[Bar]:
     """Bar 6: 300 frames (the clip forth and back), then content that tempts a network to invent."""
     order = [*range(len(clip.hr)), *range(len(clip.hr) - 2, 0, -1)]
     order = (order * (STABLE_FRAMES // len(order) + 1))[:STABLE_FRAMES]
     long = make_clip(clip.name, clip.hr[order], motion=[clip.motion[0]] * (STABLE_FRAMES - 1))
     ours, plain, truth = run(models, long, ON), bicubic(long), signed_to_unit(long.hr)
     drift = 255 * (ours.mean((2, 3)) - plain.mean((2, 3))).abs().max()
-    yield Row(
+    yield Bar(
         f"mean colour against bicubic over {STABLE_FRAMES} frames, levels", clip.name, float(drift), 1.0, at_least=False
     )
     error = -10 * (ours - truth).square().mean((1, 2, 3)).log10()
-    yield Row(
+    yield Bar(
         "PSNR, last 50 frames against 10-60, dB", clip.name, float(error[-50:].mean() - error[10:60].mean()), -0.2
     )
     for name, hr in contents().items():
@@ -215,16 +217,16 @@ def stability(models: Models, clip: Clip) -> Iterator[Row]:
         errors = [(p - true)[:, BORDER:-BORDER, BORDER:-BORDER] for p in (result, smooth)]
         worst = [float(255 * error.abs().amax()) for error in errors]
         typical = [float(255 * error.square().mean().sqrt()) for error in errors]
-        yield Row("largest error over bicubic's, levels", name, worst[0] - worst[1])
-        yield Row("root mean square error over bicubic's, levels", name, typical[0] - typical[1], 0.5, at_least=False)
+        yield Bar("largest error over bicubic's, levels", name, worst[0] - worst[1])
+        yield Bar("root mean square error over bicubic's, levels", name, typical[0] - typical[1], 0.5, at_least=False)
 
 
-def saturated(models: Models, side: int = 128) -> Iterator[Row]:
+def saturated(models: Models, side: int = 128) -> Iterator[Bar]:
     """Bar 6, to the very edge of the frame, where networks err most: flat frames of the cube's eight corners."""
     for colour in itertools.product((0, 255), repeat=3):
         hr = to_range(np.full((1, side, side, 3), colour, np.uint8)).expand(3, -1, -1, -1)
         error = 255 * (run(models, make_clip("flat", hr, motion=[]), ON)[-1] - signed_to_unit(hr[-1])).abs()
-        yield Row("largest error up to the edge, levels", f"flat {colour}", float(error.max()))
+        yield Bar("largest error up to the edge, levels", f"flat {colour}", float(error.max()))
 
 
 def contents(side: int = 128, frames: int = 6) -> dict[str, Tensor]:
@@ -241,7 +243,7 @@ def contents(side: int = 128, frames: int = 6) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def speed(models: Models) -> Iterator[Row]:
+def speed(models: Models) -> Iterator[Bar]:
     """Bar 7: a 320x180 frame against one 64 -> 64 convolution over 1280x720, in turns, the fastest of each."""
     layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     picture = torch.randn(1, 64, 720, 1280).to(memory_format=torch.channels_last)
@@ -257,9 +259,9 @@ def speed(models: Models) -> Iterator[Row]:
         began = time.perf_counter()
         _, state = Pipeline(models).step(image, state, ON)
         frame.append(time.perf_counter() - began)
-    yield Row("seconds per 320x180 -> 1280x720 frame", f"{torch.get_num_threads()} thread(s)", min(frame[1:]))
-    yield Row("seconds per 64 -> 64 convolution, 1280x720", f"{torch.get_num_threads()} thread(s)", min(convolution))
-    yield Row(
+    yield Bar("seconds per 320x180 -> 1280x720 frame", f"{torch.get_num_threads()} thread(s)", min(frame[1:]))
+    yield Bar("seconds per 64 -> 64 convolution, 1280x720", f"{torch.get_num_threads()} thread(s)", min(convolution))
+    yield Bar(
         "frame / convolution",
         f"{torch.get_num_threads()} thread(s)",
         min(frame[1:]) / min(convolution),
@@ -268,7 +270,7 @@ def speed(models: Models) -> Iterator[Row]:
     )
 
 
-def all_bars(models: Models, folder: Path, frames: int, side: int) -> Iterator[Row]:
+def all_bars(models: Models, folder: Path, frames: int, side: int) -> Iterator[Bar]:
     """Every bar; ``folder`` holds the held-out clips and photos."""
     ours, clips = Measured(models), open_clips(folder, frames, side)
     real = {damage: [damaged(clip, damage) for clip in clips if takes(damage, clip)] for damage in REAL}

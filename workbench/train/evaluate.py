@@ -31,7 +31,7 @@ BORDER = 4
 
 
 @dataclass(frozen=True)
-class Clip:
+class HeldOut:
     """``hr`` (T, 3, H, W) and ``lr`` (T, 3, h, w), both in [-1, 1]; ``motion``: one less than frames."""
 
     name: str
@@ -61,7 +61,7 @@ DAMAGES: dict[str, Damage] = {
 
 def open_clips(
     folder: Path, frames: int, largest: int | None = None, start: int = 0, *, damage: str = "clean"
-) -> list[Clip]:
+) -> list[HeldOut]:
     """Every video file of a folder: some of its frames, the middle of each, with sides that are multiples of 16."""
     return [
         damaged(make_clip(file.stem, _middle(read_frames(file, start, start + frames), largest)), damage)
@@ -86,7 +86,7 @@ def to_range(frames: np.ndarray) -> Tensor:
     return unit_to_signed(image_to_unit(np.asarray(frames)))
 
 
-def make_clip(name: str, hr: Tensor, *, motion: list[Correspondence] | None = None, sigma: float = 0) -> Clip:
+def make_clip(name: str, hr: Tensor, *, motion: list[Correspondence] | None = None, sigma: float = 0) -> HeldOut:
     """LR frames by bicubic with antialiasing, with noise of ``sigma`` / 255, as 8 bit; unknown motion is estimated."""
     lr = to_lr(hr)
     noise = torch.randn(lr.shape, generator=torch.Generator().manual_seed(0))
@@ -94,16 +94,16 @@ def make_clip(name: str, hr: Tensor, *, motion: list[Correspondence] | None = No
     if motion is None:
         shown = signed_to_unit(quantised(lr))
         motion = [estimate_motion(now, before) for now, before in zip(shown[1:], shown[:-1], strict=True)]
-    return Clip(name, hr, noisy, motion)
+    return HeldOut(name, hr, noisy, motion)
 
 
-def takes(damage: str, clip: Clip) -> bool:
+def takes(damage: str, clip: HeldOut) -> bool:
     """Whether the clip's LR frames are large enough for it."""
     codec = CODECS.get(damage.split()[0])
     return codec is None or min(clip.lr.shape[-2:]) >= codec.smallest
 
 
-def damaged(clip: Clip, damage: str) -> Clip:
+def damaged(clip: HeldOut, damage: str) -> HeldOut:
     """The clip after one of ``DAMAGES``; truth and motion stay."""
     if damage == "clean":
         return clip
@@ -111,7 +111,7 @@ def damaged(clip: Clip, damage: str) -> Clip:
     return replace(clip, name=f"{clip.name}, {damage}", lr=lr)
 
 
-def pan(name: str, photo: Tensor, frames: int, side: int, *, sigma: float = 0) -> Clip:
+def pan(name: str, photo: Tensor, frames: int, side: int, *, sigma: float = 0) -> HeldOut:
     """A window that moves over a still (3, H, W) by (1.3, 0.7) output pixels a frame; the motion is known."""
     step = torch.tensor([1.3, 0.7])
     y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
@@ -123,17 +123,17 @@ def pan(name: str, photo: Tensor, frames: int, side: int, *, sigma: float = 0) -
     return make_clip(name, quantised(torch.cat(hr)), motion=[known] * (frames - 1), sigma=sigma)
 
 
-def run(models: Models, clip: Clip, settings: Settings) -> Tensor:
+def run(models: Models, clip: HeldOut, settings: Settings) -> Tensor:
     """The clip through the public pipeline."""
     return torch.stack([rounded(output.frame) for output in Pipeline(models).stream(frames_of(clip), settings)])
 
 
-def frames_of(clip: Clip) -> list[np.ndarray]:
+def frames_of(clip: HeldOut) -> list[np.ndarray]:
     """The clip's LR frames as the pipeline takes them: (h, w, 3) uint8."""
     return list(unit_to_image(signed_to_unit(clip.lr)))
 
 
-def bicubic(clip: Clip, projections: int = 0) -> Tensor:
+def bicubic(clip: HeldOut, projections: int = 0) -> Tensor:
     """The baselines: bicubic enlargement, with iterations of back-projection."""
     picture = upscale(clip.lr)
     for _ in range(projections):
@@ -141,7 +141,7 @@ def bicubic(clip: Clip, projections: int = 0) -> Tensor:
     return rounded(signed_to_unit(picture))
 
 
-def measure(pictures: Tensor, clip: Clip) -> dict[str, float]:
+def measure(pictures: Tensor, clip: HeldOut) -> dict[str, float]:
     """Means over frames: PSNR of luma (dB), SSIM of luma, HaarPSI, flicker (8-bit levels)."""
     truth = signed_to_unit(clip.hr)
     inside = (..., slice(BORDER, -BORDER), slice(BORDER, -BORDER))

@@ -35,7 +35,7 @@ from workbench.train.build import build, restart_controlnet
 from workbench.train.checkpoint import load_checkpoint, save_checkpoint
 from workbench.train.curve import draw_curve
 from workbench.train.data import draw
-from workbench.train.evaluate import Clip, bicubic, measure, open_clips, run
+from workbench.train.evaluate import HeldOut, bicubic, measure, open_clips, run
 from workbench.train.grow import grow
 from workbench.train.objective import Objective, chosen
 from workbench.train.pool import Pool
@@ -92,7 +92,7 @@ def train(
     return session.finish()
 
 
-def evaluation_clips(folder: Path) -> list[Clip]:
+def evaluation_clips(folder: Path) -> list[HeldOut]:
     """The held-out clips, each as it is and compressed, as people's clips are."""
     return [
         clip
@@ -108,7 +108,7 @@ class Session:
         self,
         recipe: Recipe,
         out: Path,
-        clips: Sequence[Clip],
+        clips: Sequence[HeldOut],
         warm_start: str | Path | None,
         resume: bool,
         device: str,

@@ -8,7 +8,6 @@ cores to spare, and patches are cut from them.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from torch import Tensor
 
 from workbench.degrade import CODECS, area, bicubic, blurred, compressed, jpeg, noisy
 from workbench.errors import TrainingError
+from workbench.files import replacing
 from workbench.flow.estimators import dis
 from workbench.pixels import SCALE, image_to_unit, unit_to_signed
 from workbench.train.pool import Pool
@@ -111,12 +111,11 @@ def _one_opencv_thread() -> Iterator[None]:
 
 
 def _make(pool: Pool, material: SceneMaterial, scenes: Scenes, seed: int, number: int) -> None:
-    """Written beside, then renamed: a scene on the disk is a whole one."""
+    """A scene on the disk is a whole one."""
     scene = draw_scene(pool, material, seed, number)
-    unfinished = scenes.path(number).with_suffix(f".{os.getpid()}.tmp")
     tensors = {"hr": scene.hr, "lr": scene.lr, "flow": scene.flow.half(), "motion": scene.motion.half()}
-    save_file({name: value.contiguous() for name, value in tensors.items()}, unfinished)
-    unfinished.replace(scenes.path(number))
+    with replacing(scenes.path(number)) as unfinished:
+        save_file({name: value.contiguous() for name, value in tensors.items()}, unfinished)
 
 
 def draw_scene(pool: Pool, material: SceneMaterial, seed: int, number: int) -> Scene:

@@ -19,7 +19,8 @@ inside    ``trace`` (trace.safetensors). result: frames, steps, figures {name: p
 devices   ``table`` (devices.json), ``figure`` (PNG). result: machine, size [h, w], stages {name: seconds}, measured and
           published, each [[heading...], [row...], ...]; rows: the measured numbers as they are.
 
-The planner has refused already what cannot fit into memory; no job looks a second time, since its first frame is
-waited for. Every function goes on with what its folder holds, raises ``Stopped`` when ``task.stopping()``, and
-WorkbenchError for what cannot be done; the worker turns these into the job's state.
+The planner has refused what does not fit into memory before a job is queued. A job does not estimate it again: that
+would delay its first frame, for which somebody waits. Every function goes on with what its folder holds. It raises
+``Stopped`` when ``task.stopping()``, and WorkbenchError for what cannot be done; the worker makes the job's state of
+these.
 """

@@ -19,6 +19,7 @@ from workbench.app.request import Request
 from workbench.app.speed import Speed, Speeds, units
 from workbench.app.status import Status
 from workbench.devices import resolve_device, resolve_dtype
+from workbench.files import replacing
 from workbench.pipeline.load import load_pipeline
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
@@ -171,6 +172,5 @@ class Task:
 def write_png(path: Path, picture: np.ndarray) -> None:
     """(H, W, 3) uint8 RGB, whole or not at all."""
     _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(data.tobytes())
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_bytes(data.tobytes())
