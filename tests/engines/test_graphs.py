@@ -105,6 +105,7 @@ def test_what_opens_is_what_was_asked_for(graphs):
         runner = GraphRunner(tiny_models(), ENGINES[name], graphs)
         assert runner.session("unet", SIZE).outside() == 0.0
         assert runner.entry("unet", SIZE).about["made"]["precision"] == "float32"
+    runner = GraphRunner(tiny_models(), ENGINES[NAMES[-1]], graphs)
     entry = runner.entry("unet", SIZE)
     entry.about["made"]["precision"] = "float16"
     with pytest.raises(EngineError, match="was to be float32 and is float16"):

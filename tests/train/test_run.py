@@ -80,7 +80,9 @@ def test_a_run_that_was_killed_goes_on_to_the_same_weights(photos: Path, whole: 
         time.sleep(0.01)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    assert state(tmp_path)["iteration"] < RECIPE.iterations, "the child was not killed half-way"
+    iteration = state(tmp_path)["iteration"]
+    assert isinstance(iteration, int)
+    assert iteration < RECIPE.iterations, "the child was not killed half-way"
     train(RECIPE, [photos], tmp_path, device="cpu")
     assert same(state(tmp_path), state(whole))
 

@@ -79,7 +79,7 @@ def load_models(
     for network in models.networks.values():
         network.to(device).requires_grad_(False).eval()
         if models.properties.channels_last and not normalises_groups(network):
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(memory_format=torch.channels_last)
     return models
 
 

@@ -245,7 +245,7 @@ def contents(side: int = 128, frames: int = 6) -> dict[str, Tensor]:
 @torch.no_grad()
 def speed(models: Models) -> Iterator[Bar]:
     """Bar 7: a 320x180 frame against one 64 -> 64 convolution over 1280x720, in turns, the fastest of each."""
-    layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    layer = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
     picture = torch.randn(1, 64, 720, 1280).to(memory_format=torch.channels_last)
     random = np.random.default_rng(0)
     coarse = Image.fromarray(random.integers(0, 256, (24, 40, 3), dtype=np.uint8)).resize((324, 184))

@@ -126,7 +126,7 @@ class Session:
         self.models.prompt = self.models.prompt.to(self.accelerator.device)
         whole = Objective(self.models, recipe).to(self.accelerator.device).train()
         if self.models.properties.channels_last:
-            whole.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            whole.to(memory_format=torch.channels_last)
         self.whole = whole
         self.average = {name: p.detach().clone() for name, p in whole.named_parameters()}
         optimizer = torch.optim.Adam(whole.parameters(), lr=1e-3, betas=(0.9, 0.99))
