@@ -17,6 +17,7 @@ from workbench.engines.parts import PARTS
 from workbench.engines.runner import Runner, make_runner
 from workbench.engines.table import ENGINES
 from workbench.errors import EngineError, InputError, SettingsError, TraceError
+from workbench.pipeline.memory import estimate_memory
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
@@ -98,6 +99,17 @@ def test_a_graph_takes_one_frame_at_a_time(graphs):
     runner = GraphRunner(tiny_models(), ENGINES["onnxruntime"], graphs)
     with pytest.raises(InputError, match="one frame at a time"):
         runner.models.conditioning(torch.zeros(2, 3, 96, 128))
+
+
+def test_the_memory_estimate_knows_engines(graphs):
+    plain = estimate_memory(Pipeline(tiny_models()), SIZE)
+    ours = estimate_memory(pipeline("openvino", graphs), SIZE)
+    sliced = estimate_memory(pipeline("openvino", graphs), SIZE, Settings(vae_slicing=True))
+    assert plain.engine == 0
+    assert ours.engine > ours.weights
+    assert ours.peak == plain.peak + ours.engine
+    assert sliced.engine < ours.engine
+    assert "engine" in str(ours)
 
 
 def test_what_opens_is_what_was_asked_for(graphs):

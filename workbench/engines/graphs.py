@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -28,6 +28,9 @@ from workbench.trace.tap import Tap, untapped
 
 FORMAT = 1  # of a graph; raised when this project exports something else
 VERSIONS = ("torch", "diffusers", "onnx", "onnxscript")  # whose change may change a graph
+STAGES = ("conditioning", "features", "controlnet", "unet", "decode")  # of the loop, that graphs run
+IN_STRIPS = ("features", "decode")  # those that torch runs when they are sliced
+OVERHEAD = 32 * 2**20  # bytes of a runtime's code and compiled kernels
 SIZES = 2  # whose sessions are held at once
 
 
@@ -63,6 +66,11 @@ class GraphRunner(Runner):
     def prepare(self, size: tuple[int, int], say: Say = unsaid) -> None:
         for part in PARTS:
             self.session(part, size, say)
+
+    def extra_memory(self, stages: Mapping[str, int], weights: int, *, sliced: bool) -> int:
+        """A graph keeps what it needs while another runs; measured within a third of this (docs/engines.md)."""
+        held = [stages.get(name, 0) for name in STAGES if not (sliced and name in IN_STRIPS)]
+        return weights + OVERHEAD + max(0, sum(held) - max(stages.values()))
 
     def built(self, size: tuple[int, int]) -> bool:
         """Whether every graph of this size is in the cache."""

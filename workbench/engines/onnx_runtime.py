@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from workbench.engines.table import Engine
 from workbench.errors import EngineError
 
 TYPES = {"tensor(float)": torch.float32, "tensor(int64)": torch.int64}
+SHARED = "session.use_env_allocators"
 RECORD = "session.record_ep_graph_assignment_info"
 
 
@@ -72,9 +74,10 @@ def open_session(engine: Engine, graph: Path, device: torch.device) -> Session:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.enable_mem_pattern = provider.memory_pattern
+    share_memory()
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
-    for key, value in {RECORD: "1", **provider.session}.items():
+    for key, value in {RECORD: "1", SHARED: "1", **provider.session}.items():
         options.add_session_config_entry(key, value)
     asked: dict[str, Any] = {"providers": [(provider.name, dict(provider.options))]}
     if provider.plugin:
@@ -87,6 +90,18 @@ def open_session(engine: Engine, graph: Path, device: torch.device) -> Session:
         raise EngineError(f"{engine.name} does not open {graph} ({reason}).") from error
     check_provider(engine.name, provider.name, session.get_providers())
     return Session(session, provider, device)
+
+
+@lru_cache(maxsize=1)
+def share_memory() -> None:
+    """One arena for all sessions, which run one by one: each would else keep the most it ever needed."""
+    import onnxruntime
+
+    where = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    as_requested = onnxruntime.OrtArenaCfg(0, 1, -1, -1)  # no limit; grown by what is asked for, not by doubling
+    onnxruntime.create_and_register_allocator(where, as_requested)
 
 
 def choose_provider(engine: Engine, device: torch.device) -> Provider:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
@@ -55,8 +55,11 @@ class Runner:
     def prepare(self, size: tuple[int, int], say: Say = unsaid) -> None:
         """Does now what the first frame of this size would wait for."""
 
-    def extra_memory(self, stages: dict[str, int], weights: int) -> int:
-        """Bytes beyond torch's own peak, given torch's peak by stage and the bytes of the weights."""
+    def extra_memory(self, stages: Mapping[str, int], weights: int, *, sliced: bool) -> int:
+        """Bytes beyond torch's own peak, given torch's peak by stage and the bytes of the weights.
+
+        ``sliced``: with ``vae_slicing``.
+        """
         return 0
 
 

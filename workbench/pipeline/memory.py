@@ -11,7 +11,7 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,6 +56,8 @@ class Estimate:
     """the estimator"""
     correlation: int = 0
     """of that, the estimator's correlation volume; 0 where it makes none"""
+    engine: int = 0
+    """beside the stages, what an engine holds: its own weights, and the most that each of its graphs needs"""
 
     @property
     def largest(self) -> str:
@@ -65,7 +67,8 @@ class Estimate:
     @property
     def working(self) -> int:
         """The peak without the weights."""
-        return self.stages[self.largest] + (SMALL if torch.device(self.device).type == "cpu" else 0)
+        small = SMALL if torch.device(self.device).type == "cpu" else 0
+        return self.stages[self.largest] + self.engine + small
 
     @property
     def peak(self) -> int:
@@ -80,6 +83,8 @@ class Estimate:
             f"  {'state':14}{readable(self.state):>10}",
             *(f"  {name:14}{readable(count):>10}" for name, count in self.stages.items()),
         ]
+        if self.engine:
+            lines.append(f"  {'engine':14}{readable(self.engine):>10}")
         if self.correlation:
             lines.append(f"  of flow, {readable(self.correlation)} are {self.flow}'s correlation volume")
         return "\n".join(lines)
@@ -102,7 +107,10 @@ def estimate_memory(
     key = (size, settings.but(steps=1, seed=0), where, flow)
     if key not in known:
         known[key] = _estimated(model, size, settings, where, *flow)
-    return known[key]
+    if not isinstance(model, Pipeline):
+        return known[key]
+    found, engine = known[key], model.engine_at(size, settings)
+    return replace(found, engine=engine.extra_memory(found.stages, found.weights, sliced=settings.vae_slicing))
 
 
 _KNOWN: WeakKeyDictionary[Pipeline, dict[Any, Estimate]] = WeakKeyDictionary()
