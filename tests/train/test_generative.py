@@ -226,7 +226,7 @@ def test_a_run_cut_in_every_stage_ends_at_the_same_weights_and_leaves_what_it_do
     assert load_models(folder, device=torch.device("cpu")).properties.colours == "lr"
     changed = [{n for n in a if not torch.equal(a[n], b[n])} for a, b in itertools.pairwise(weights)]
     assert all(n.startswith(("networks.vae.decoder.", "code.")) for n in changed[0])  # decoder and code
-    assert changed[-1] & {n for n in weights[0] if n.startswith("networks.vae.encoder.")}  # samples, for TPM
+    assert any(n.startswith("networks.vae.encoder.") for n in set.union(*changed))  # by samples, for TPM
     assert not any(n.startswith("code.") for n in changed[-1])
 
 
