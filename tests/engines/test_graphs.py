@@ -24,14 +24,19 @@ from workbench.pipeline.state import State
 from workbench.trace import Trace
 from workbench.verify import table, verify
 
+pytestmark = pytest.mark.xdist_group("graphs")  # one worker exports them, once
 SIZE = (24, 32)
 NAMES = ("onnxruntime", "openvino")
 
 
 @pytest.fixture(scope="session")
 def graphs(tmp_path_factory) -> Cache:
-    """One cache for all tests: an export takes seconds."""
-    return Cache(tmp_path_factory.mktemp("graphs"))
+    """One cache for all tests, filled for SIZE: an export takes seconds."""
+    cache = Cache(tmp_path_factory.mktemp("graphs"))
+    runner = GraphRunner(tiny_models(), ENGINES["onnxruntime"], cache)
+    for part in PARTS:
+        runner.entry(part, SIZE)
+    return cache
 
 
 def pipeline(name: str, cache: Cache, **properties: object) -> Pipeline:
