@@ -43,7 +43,7 @@ def main() -> None:
             light.get_by_text("An example, already computed.").wait_for()
             light.wait_for_timeout(20_000)  # the server has started whole, and knows how fast the machine is
             ready(light.locator("#upscale-job"))
-            drag(light.locator("#upscale-job video-divider"), 0.45)
+            drag(light.locator("#upscale-job clip-player"), 0.45)
             save(light, "landing")
             job = upscale(light)
             compare(light)
@@ -65,11 +65,11 @@ def upscale(page: Page) -> str:
     page.locator("#preview").click()
     view = page.locator("#upscale-job")
     view.get_by_text("4 of 8 frames").wait_for()
-    drag(view.locator("picture-divider"), 0.55)
+    drag(view.locator("clip-player"), 0.55)
     save(page, "live")
     view = finished(page, "upscale")
     ready(view)
-    drag(view.locator("video-divider"), 0.55)
+    drag(view.locator("clip-player"), 0.55)
     save(page, "done")
     return page.url
 
@@ -84,7 +84,7 @@ def compare(page: Page) -> None:
     page.locator("#compare").click()
     view = finished(page, "compare")
     ready(view)
-    drag(view.locator("video-divider"), 0.6)
+    drag(view.locator("clip-player"), 0.6)
     save(page, "compare", whole=True)
 
 
@@ -116,7 +116,7 @@ def result_again(page: Page, link: str, name: str) -> None:
     view = finished(page, "upscale")
     page.locator("#clip").get_by_text(LOW.name).wait_for()
     ready(view)
-    drag(view.locator("video-divider"), 0.5)
+    drag(view.locator("clip-player"), 0.5)
     save(page, name, whole=name == "phone")
 
 
@@ -132,9 +132,9 @@ def finished(page: Page, kind: str) -> Locator:
 
 def ready(view: Locator) -> None:
     """Both videos show a picture; one that was never in sight is not painted."""
-    view.locator("video-divider").scroll_into_view_if_needed()
+    view.locator("clip-player").scroll_into_view_if_needed()
     for side in ("left", "right"):
-        expect(view.locator(f"video-divider #{side}")).to_have_js_property("readyState", 4, timeout=MINUTE)
+        expect(view.locator(f"clip-player #{side}")).to_have_js_property("readyState", 4, timeout=MINUTE)
 
 
 def drag(view: Locator, to: float) -> None:

@@ -88,14 +88,14 @@ def test_a_clip_is_uploaded_upscaled_and_played_under_a_divider(
                 && Math.abs(left.currentTime - right.currentTime) < 0.08""",
             arg=[left.element_handle(), right.element_handle()],
         )
-        stage = view.locator("#stage video-divider #stage")
+        stage = view.locator("#stage clip-player #stage")
         box = stage.bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, steps=3)
         page.mouse.up()
-        assert right.evaluate("video => video.style.clipPath").endswith("25%)")
+        assert view.locator("clip-player").evaluate("player => player.stage.cut") == 0.25
         assert not right.evaluate("video => video.paused")
         view.get_by_role("button", name="Pause").click()
         divider.press("End")
@@ -110,7 +110,7 @@ def test_a_long_job_shows_itself_survives_a_reload_and_stops_while_another_perso
     with visit(browser, slow) as first, visit(browser, with_settings(server)) as second:
         upload(first, clips["long"])
         start(first, "upscale")
-        newest = first.locator("#upscale-job picture-divider #right")
+        newest = first.locator("#upscale-job clip-player #right")
         expect(newest).to_have_js_property("naturalWidth", 256)
         token = token_of(first)
         status = told(first, token)
@@ -134,7 +134,7 @@ def test_a_long_job_shows_itself_survives_a_reload_and_stops_while_another_perso
         made = told(first, token)["done"]
         assert video(server, token) == (made, True)
         assert 1 <= made < LONG
-        expect(view.locator("video-divider #right")).to_have_js_property("readyState", 4)
+        expect(view.locator("clip-player #right")).to_have_js_property("readyState", 4)
         expect(view.get_by_role("button", name="Go on")).to_be_visible()
 
         job(second, "upscale", "done")
@@ -155,14 +155,14 @@ def test_two_versions_are_compared_against_the_original(
         expect(view.locator("table").first).to_contain_text("PSNR")
         expect(view.locator("table").first).to_contain_text("bicubic")
         for side in ("left", "right"):
-            expect(view.locator(f"video-divider #{side}")).to_have_js_property("readyState", 4)
-        view.locator("video-divider #left-choice").select_option("original")
-        expect(view.locator("video-divider #left-tag")).to_have_text("original")
+            expect(view.locator(f"clip-player #{side}")).to_have_js_property("readyState", 4)
+        view.locator("clip-player #left-choice").select_option("original")
+        expect(view.locator("clip-player #left-tag")).to_have_text("original")
         with page.expect_popup() as opened:
             view.get_by_role("link", name="Open the report").click()
         report = opened.value
         expect(report.locator("h1")).to_contain_text("original.mp4")
-        expect(report.locator("video-divider #right")).to_have_js_property("readyState", 4)
+        expect(report.locator("clip-player #right")).to_have_js_property("readyState", 4)
 
 
 def test_the_sliders_inside_change_the_pictures(server: AppServer, browser: Browser, clips: dict[str, Path]) -> None:
@@ -208,16 +208,16 @@ def test_a_picture_is_upscaled_and_enlarged(server: AppServer, browser: Browser,
         upload(page, tmp_path / "still.png")
         start(page, "upscale")
         view = job(page, "upscale", "done")
-        made = view.locator("picture-divider #right")
+        made = view.locator("clip-player #right")
         expect(made).to_have_attribute("src", re.compile("upscaled.png$"))
         expect(made).to_have_js_property("naturalWidth", 256)
-        once, twice = (view.get_by_role("button", name=f"Enlarge {k} times") for k in (1, 2))
-        expect(once).to_have_attribute("aria-pressed", "true")
-        view.locator("picture-divider #stage").click(position={"x": 30, "y": 30})
-        expect(twice).to_have_attribute("aria-pressed", "true")
-        assert "scale(2)" in made.evaluate("image => image.style.transform")
-        view.locator("picture-divider #divider").press("-")
-        expect(once).to_have_attribute("aria-pressed", "true")
+        zoom = view.locator("clip-player #zoom")
+        expect(zoom).to_have_text("Fit")
+        view.locator("clip-player #stage").dblclick(position={"x": 30, "y": 30})
+        expect(zoom).to_have_text(re.compile(r"\d+×"))
+        view.locator("clip-player #divider").press("z")
+        expect(zoom).to_have_text("Fit")
+        expect(view.locator("clip-player #controls")).to_be_hidden()  # there is nothing to play
 
 
 class Full:

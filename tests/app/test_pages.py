@@ -94,15 +94,15 @@ def test_stills_play_at_the_rate_that_was_assumed_and_one_is_enlarged(
         view = job(page, "upscale", "done")
         expect(view.locator("#right")).to_have_js_property("readyState", 4)
         view.get_by_role("button", name="Next frame").click()
-        expect(view.locator("video-divider #frame")).to_have_text("1 of 1")
+        expect(view.locator("clip-player #frame")).to_have_text("1 of 1")
         expect(view.locator(".notes")).to_contain_text("25 frames per second assumed")
 
         upload(page, stills[0])
         open_tab(page, "Compare")
         start(page, "compare")
         view = job(page, "compare", "done")
-        expect(view.locator("picture-divider #right")).to_have_js_property("naturalWidth", 256)
-        expect(view.get_by_role("button", name="Enlarge 2 times")).to_be_visible()
+        expect(view.locator("clip-player #right")).to_have_js_property("naturalWidth", 256)
+        expect(view.get_by_role("button", name="Enlarge", exact=True)).to_be_visible()
         expect(view.locator("table").first).not_to_contain_text("nan")
         expect(view).to_contain_text("1 of 1 frame")
         expect(view).not_to_contain_text("1 frames")
@@ -225,7 +225,7 @@ def test_everything_plays_by_keyboard_and_the_keys_are_on_a_sheet(
         page.keyboard.press("Escape")
         expect(sheet).to_be_hidden()
 
-        player = page.locator("#upscale-job video-divider")  # the example
+        player = page.locator("#upscale-job clip-player")  # the example
         expect(player.locator("#right")).to_have_js_property("readyState", 4)
         player.locator("#divider").press(".")
         expect(player.locator("#frame")).to_contain_text("1 of")
@@ -257,13 +257,13 @@ def test_three_variants_are_compared_and_a_curve_leads_to_its_frame(server: AppS
         page.locator("#compare-frames input").fill("4")
         start(page, "compare")
         view = job(page, "compare", "done")
-        expect(view.locator("video-divider #left-choice option")).to_have_text(["Stream-DiffVSR", "bicubic", "lanczos"])
+        expect(view.locator("clip-player #left-choice option")).to_have_text(["Stream-DiffVSR", "bicubic", "lanczos"])
         expect(view.locator("table").first.locator("tbody tr")).to_have_count(3)
         chart = view.locator("metric-curves svg").first
         box = chart.bounding_box()
         assert box is not None
         chart.click(position={"x": box["width"] - 6, "y": box["height"] / 2})
-        expect(view.locator("video-divider #frame")).to_have_text("3 of 3")
+        expect(view.locator("clip-player #frame")).to_have_text("3 of 3")
         names = view.locator(".files a").evaluate_all("links => links.map(link => link.download)")
         assert "short_lanczos_vs_bicubic_vs_Stream-DiffVSR.html" in names
         assert_accessible(page, "compare, done")
@@ -347,4 +347,4 @@ def test_a_clip_that_begins_black_is_shown_by_a_frame_that_tells(
         expect(page.locator("clip-view")).to_contain_text("frame 6 shown")
         start(page, "upscale")
         view = job(page, "upscale", "done")
-        expect(view.locator("video-divider #frame")).to_have_text("6 of 11")
+        expect(view.locator("clip-player #frame")).to_have_text("6 of 11")

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from workbench.comparison.numbers import Numbers
-from workbench.comparison.report import write_report
+from workbench.comparison.report import report_page, write_report
 from workbench.comparison.store import Store, decode, encode
 from workbench.errors import InputError
 
@@ -96,11 +96,23 @@ class Comparison(Numbers):
                     writer.writerows([column, name, k, v] for k, v in enumerate(values) if _known(v))
         return path
 
+    def made_by(self, command: str) -> Comparison:
+        """The same, with the command that made it: reports and JSON carry it."""
+        return replace(self, about=self.about | {"command": command})
+
     def report(self, path: str | os.PathLike[str]) -> Path:
-        """One self-contained HTML page: pictures, moving divider, curves, table, settings, versions, machine."""
+        """One self-contained HTML page: clips under a player, pictures, curves, table, settings, versions, machine."""
+        return write_report(self, self.pictures(), Path(path))
+
+    def player(self) -> str:
+        """The report's page with nothing but its player, as HTML: to be put into an iframe."""
+        return report_page(self, self.pictures(), embedded=True)
+
+    def pictures(self) -> Store:
+        """Where the pictures lie; raises InputError when only numbers were kept."""
         if self.folder is None:
             raise InputError("a report needs the comparison's pictures; load it from the folder they were kept in.")
-        return write_report(self, Store(self.folder), Path(path))
+        return Store(self.folder)
 
 
 def _known(value: float | None) -> bool:

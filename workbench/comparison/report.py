@@ -13,14 +13,15 @@ import cv2
 import numpy as np
 
 from workbench.comparison.curves import curve
+from workbench.comparison.motion import flow_track
 from workbench.comparison.numbers import Numbers
 from workbench.comparison.pictures import Crop, most_different, mp4, png, shrunk
 from workbench.comparison.store import INPUT, REFERENCE, Store, encode
 from workbench.comparison.tables import significant
 from workbench.errors import OutputError
 from workbench.metrics import METRICS
+from workbench.player import script
 
-ELEMENTS = ("divider.js", "keys.js", "player.js")  # custom elements, the same that the app's page shows
 LONGEST = 120  # frames of the moving clip
 NO_CLOCK = 12.0  # frames per second of a clip that has no clock of its own
 THUMBNAIL = 420
@@ -28,9 +29,20 @@ THUMBNAIL = 420
 
 def write_report(comparison: Numbers, store: Store, path: Path) -> Path:
     """``store``: where the comparison's pictures lie. Raises OutputError when the file cannot be written."""
+    page = report_page(comparison, store)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"the report could not be written to {path} ({error}).") from error
+    return path
+
+
+def report_page(comparison: Numbers, store: Store, *, embedded: bool = False) -> str:
+    """The page. ``embedded``: only its player shows, as with ``?embed`` in the address."""
     page = _text("page.html")
     parts = {
-        "ELEMENTS": "".join(map(_text, ELEMENTS)),
+        "LOOK": "embed" if embedded else "",
+        "ELEMENTS": script(),  # the same that the app's page shows
         "TITLE": escape(str(comparison.about["clip"]["name"])),
         "FACTS": _facts(comparison),
         "LEGEND": _legend(comparison),
@@ -42,11 +54,7 @@ def write_report(comparison: Numbers, store: Store, path: Path) -> Path:
     }
     for name, content in parts.items():
         page = page.replace(f"<!--{name}-->", content)
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"the report could not be written to {path} ({error}).") from error
-    return path
+    return page
 
 
 def _text(name: str) -> str:
@@ -58,6 +66,7 @@ def _facts(comparison: Numbers) -> str:
     fps = comparison.about["clip"]["fps"]
     facts = [f"{comparison.frames} frames", f"{width}×{height} → {large[0]}×{large[1]}"]
     facts += [f"{fps:.4g} frames/s"] if fps else []
+    facts += [f"the player has the first {LONGEST}"] if comparison.frames > LONGEST else []
     facts.append("with reference" if comparison.about["reference"] else "no reference")
     return "".join(f"<li>{escape(fact)}</li>" for fact in facts)
 
@@ -155,8 +164,9 @@ def _details(comparison: Numbers) -> str:
     for column in about["columns"]:
         facts = {name: value for name, value in column.items() if name not in ("name", "settings")}
         columns += _list(column["name"], facts | column.get("settings", {}))
+    command = _list("command", {"made by": about["command"]}, "wide") if "command" in about else ""
     return (
-        f'<div class="lists">{columns}</div><div class="lists">{_list("machine", about["machine"])}'
+        f'<div class="lists">{columns}</div><div class="lists">{command}{_list("machine", about["machine"])}'
         f"{_list('versions', about['versions'])}"
         f"{_list('metrics', {METRICS[m].label: METRICS[m].source for m in comparison.metrics}, 'wide')}</div>"
     )
@@ -184,6 +194,7 @@ def _script_data(comparison: Numbers, store: Store) -> str:
         "left": left,
         "right": comparison.columns[0],
         "clips": clips,
+        "motion": flow_track(_played(store, INPUT, frames), comparison.picture_size[0] / comparison.about["clip"]["size"][0]),
         "columns": comparison.columns,
         "values": encode(comparison.values),
     }

@@ -136,23 +136,22 @@ class JobView extends HTMLElement {
 
   #live(status) {
     this.shown = status.live;
-    let pair = this.$stage.querySelector("picture-divider");
+    let pair = this.$stage.querySelector("clip-player");
     if (!pair) {
-      pair = document.createElement("picture-divider");
+      pair = document.createElement("clip-player");
       this.$stage.replaceChildren(pair);
     }
     const [left, right] = liveNames(status);
     pair.show({
-      left: { name: left, src: this.url(`live-bicubic.png?${status.live}`) },
-      right: { name: right, src: this.url(`live.png?${status.live}`) },
-      size: this.size,
+      clips: { [left]: this.url(`live-bicubic.png?${status.live}`), [right]: this.url(`live.png?${status.live}`) },
+      left, right, size: this.size, still: true,
     }).catch(() => { this.shown = null; }); // replaced while it was read: the next look brings the newer one
   }
 
   #finish(status) {
     const { stage, result } = drawResult(this, status);
     if (stage) this.$stage.replaceChildren(stage);
-    else if (!this.$stage.querySelector("picture-divider")) this.$stage.replaceChildren(curtain("No frame was made."));
+    else if (!this.$stage.querySelector("clip-player")) this.$stage.replaceChildren(curtain("No frame was made."));
     this.$result.replaceChildren(...result);
   }
 
@@ -173,7 +172,7 @@ class JobView extends HTMLElement {
   }
 
   async #copy() {
-    const link = new URL(`?job=${this.token}`, location.href).href;
+    const link = new URL(`?job=${this.token}${location.hash}`, location.href).href; // with the place that the player shows
     this.$address.value = link;
     try {
       await navigator.clipboard.writeText(link); // only where the page comes by https or from this machine
@@ -235,6 +234,7 @@ function rememberJob(token) {
   if (here.searchParams.get("job") === token) return;
   here.searchParams.set("job", token);
   here.searchParams.delete("settings");
+  here.hash = ""; // another job's place
   history.pushState(null, "", here); // Back leads to what was here before
 }
 define("job-view", JobView);

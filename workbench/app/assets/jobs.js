@@ -23,6 +23,7 @@ function openJob(token) {
   if (here.searchParams.get("job") !== token) {
     here.searchParams.set("job", token);
     here.searchParams.delete("settings");
+    here.hash = ""; // another job's place
     history.pushState(null, "", here);
   }
   document.getElementById("again")?.click();

@@ -10,23 +10,10 @@ function drawResult(view, status) {
 
 const RESULTS = {
   upscale(view, status) {
-    const { files, result } = status;
-    if (files.picture) {
-      const pair = make("picture-divider");
-      pair.show({
-        left: { name: "bicubic", src: view.url(files.bicubic) },
-        right: { name: "upscaled", src: view.url(files.picture) },
-        size: [result.width, result.height],
-      });
-      return { stage: pair, result: [notes(result)] };
-    }
-    if (!files.play && !files.video) return { stage: null, result: [] };
-    const player = make("video-divider");
-    player.show({
-      clips: { bicubic: view.url(files.bicubic), upscaled: view.url(files.play ?? files.video) },
-      left: "bicubic", right: "upscaled", fps: result.fps, frames: result.frames, size: [result.width, result.height], sound: Boolean(result.audio),
-      start: result.start ?? 0,
-    });
+    const { files, result } = status, still = Boolean(files.picture), made = files.picture ?? files.play ?? files.video;
+    if (!made) return { stage: null, result: [] };
+    const clips = { bicubic: view.url(files.bicubic), upscaled: view.url(made) };
+    const player = playerOf({ clips, left: "bicubic", right: "upscaled", still, ...timing(result), sound: Boolean(result.audio) });
     return { stage: player, result: [notes(result)] };
   },
 
@@ -36,12 +23,9 @@ const RESULTS = {
     const { a, b } = result.names;
     const clips = Object.fromEntries(Object.entries(result.names).map(([letter, name]) => [name, view.url(files[letter])]));
     if (files.truth) clips[freeName("original", clips)] = view.url(files.truth);
-    const size = [result.width, result.height], still = !result.fps;
-    const player = make(still ? "picture-divider" : "video-divider");
-    if (still) player.show({ left: { name: b, src: clips[b] }, right: { name: a, src: clips[a] }, size });
-    else player.show({ clips, left: b, right: a, fps: result.fps, frames: result.frames, size, sound: false, start: result.start ?? 0 });
+    const player = playerOf({ clips, left: b, right: a, still: !result.fps, ...timing(result) });
+    if (files.motion) fetch(view.url(files.motion)).then(answer => answer.json()).then(motion => player.follow(motion)).catch(problem => console.warn("motion:", problem.message));
     const below = [];
-    if (still && Object.keys(clips).length > 2) below.push(pictureChoices(player, clips, b, a, size));
     if (result.table) below.push(make("section", {}, make("h3", {}, "Measured"), table(result.table), ...paragraph(result.note)));
     if (result.seconds_per_frame) below.push(make("section", {}, make("h3", {}, "Cost"), costs(result)));
     if (result.curves?.length && result.frames > 1) below.push(make("section", {}, make("h3", {}, "Frame by frame"), curves(player, result.curves)));
@@ -66,6 +50,17 @@ const RESULTS = {
   },
 };
 
+/** The player of a result: the address keeps its place. */
+function playerOf(data) {
+  const player = make("clip-player");
+  player.show({ ...data, linked: true });
+  return player;
+}
+
+function timing(result) {
+  return { fps: result.fps, times: result.times, frames: result.frames, size: [result.width, result.height], start: result.start ?? 0 };
+}
+
 /** Charts that follow the player, and lead it. */
 function curves(player, values) {
   const charts = make("metric-curves");
@@ -74,18 +69,6 @@ function curves(player, values) {
   charts.addEventListener("frame", event => player.stopAt(event.detail));
   player.addEventListener("frame", event => charts.mark(event.detail));
   return charts;
-}
-
-/** Menus for what stands left and right, where stills have more than two versions. */
-function pictureChoices(player, clips, left, right, size) {
-  const row = make("div", { className: "variants" });
-  const show = () => player.show({ left: { name: left, src: clips[left] }, right: { name: right, src: clips[right] }, size });
-  for (const [title, now, take] of [["Left", left, name => { left = name; }], ["Right", right, name => { right = name; }]]) {
-    const menu = make("select", {}, ...Object.keys(clips).map(name => new Option(name, name, false, name === now)));
-    menu.addEventListener("change", () => { take(menu.value); show(); });
-    row.append(make("label", {}, `${title} `, menu));
-  }
-  return row;
 }
 
 function freeName(name, taken) { return name in taken ? freeName(`${name} (the clip)`, taken) : name; }
@@ -228,7 +211,7 @@ async function example() {
   const answer = await fetch("example/example.json");
   if (!answer.ok) return null;
   const about = await answer.json();
-  const player = make("video-divider");
+  const player = make("clip-player");
   player.show({
     clips: { bicubic: "example/bicubic.mp4", upscaled: "example/ours.mp4" },
     left: "bicubic", right: "upscaled", fps: about.fps, frames: about.frames, size: [about.width, about.height], sound: false,

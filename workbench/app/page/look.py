@@ -7,12 +7,9 @@ from importlib.resources import files
 from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
+from workbench.player import script
+
 SCRIPTS = (
-    "comparison/divider.js",
-    "comparison/keys.js",
-    "comparison/player.js",
-    "comparison/pictures.js",
-    "comparison/curves.js",
     "app/assets/style.js",
     "app/assets/results.js",
     "app/assets/job.js",
@@ -55,7 +52,8 @@ GREY = colors.Color(
 
 def head() -> str:
     """One module script with all custom elements; nothing is fetched from elsewhere."""
-    text = "\n".join(files("workbench").joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS)
+    own = (files("workbench").joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS)
+    text = "\n".join((script(), *own))
     return f'<script type="module">\n{text}</script>'
 
 

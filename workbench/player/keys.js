@@ -6,9 +6,18 @@ const KEYS = [
   { key: ".", shown: ".", does: "One frame on", action: "on" },
   { key: /^[1-9]$/, shown: "1 to 9", does: "To a tenth of the clip, two tenths …", action: "jump" },
   { key: "l", shown: "L", does: "Begin again at the end, or stop there", action: "loop" },
+  { key: "i", shown: "I", does: "The range begins at the frame shown: of your clip, or of what a player repeats", action: "begin" },
+  { key: "o", shown: "O", does: "The range ends at the frame shown", action: "end" },
+  { key: "v", shown: "V", does: "The next view", action: "view" },
+  { key: "b", shown: "B, held", does: "The left picture alone, then the right one: blink", action: "left", held: true },
+  { key: "n", shown: "N, held", does: "The right picture alone", action: "right", held: true },
+  { key: /^[+=]$/, shown: "+", does: "Enlarge", action: "closer" },
+  { key: "-", shown: "-", does: "Enlarge less", action: "farther" },
+  { key: "z", shown: "Z", does: "The whole picture, or its pixels", action: "zoom" },
+  { key: "m", shown: "M", does: "Magnifier", action: "magnify" },
+  { key: "x", shown: "X", does: "Swap left and right", action: "swap" },
+  { key: null, shown: "Arrows", does: "Move the line; move the enlarged picture, when that has the focus" },
   { key: "f", shown: "F", does: "Full screen, and back", action: "full" },
-  { key: "i", shown: "I", does: "Your clip: the range begins at the frame shown", action: "begin" },
-  { key: "o", shown: "O", does: "Your clip: the range ends at the frame shown", action: "end" },
   { key: "?", shown: "?", does: "Show these keys", action: "help" },
 ];
 const OWN_SPACE = ["BUTTON", "SELECT", "SUMMARY", "A", "INPUT"]; // elements that the space bar works already
@@ -35,18 +44,27 @@ function players(root) {
     if (element.keys) found.push(element);
     else if (element.shadowRoot) found.push(...players(element.shadowRoot));
   }
-  return found.sort((one, other) => (other.localName === "video-divider") - (one.localName === "video-divider"));
+  return found.sort((one, other) => (other.localName === "clip-player") - (one.localName === "clip-player"));
 }
+
+const pressed = event => (event.key.length === 1 ? event.key.toLowerCase() : event.key);
 
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented || typesHere(event)) return;
-  const pressed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const known = KEYS.find(({ key }) => (key instanceof RegExp ? key.test(pressed) : key === pressed));
+  const key = pressed(event), known = KEYS.find(row => (row.key instanceof RegExp ? row.key.test(key) : row.key === key));
   if (!known) return;
   const act = known.action === "help" ? showKeys : playerFor(event)?.keys[known.action];
   if (!act) return;
-  act(Number(pressed) / 10);
   event.preventDefault();
+  if (!known.held) return act(Number(key) / 10);
+  if (event.repeat) return;
+  act(true);
+  const up = after => {
+    if (after.type === "keyup" && pressed(after) !== key) return;
+    act(false);
+    for (const what of ["keyup", "blur"]) window.removeEventListener(what, up);
+  };
+  for (const what of ["keyup", "blur"]) window.addEventListener(what, up);
 }
 
 /** The sheet of keys. */
@@ -75,3 +93,8 @@ function toggleFull(element) {
 }
 
 document.addEventListener("keydown", onKey);
+
+/** Registers an element once, however often the page's script runs. */
+function define(name, element) {
+  if (!customElements.get(name)) customElements.define(name, element);
+}
