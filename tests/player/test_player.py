@@ -1,4 +1,4 @@
-"""The player on a moving clip, in a report opened from disk: every view draws what it says, and a link shows the same place."""
+"""The player in a report opened from disk: each view draws what it says, and a link shows the same place."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def player(page: Page, report: Path) -> Locator:
 def shows(player: Locator, frame: int) -> None:
     """Waits until this frame is on the canvas, of both sides."""
     player.page.wait_for_function(
-        "([player, frame]) => player.drawn === frame && player.twins.sides.every(side => side.shown === frame && !side.seeking)",
+        """([player, frame]) => player.drawn === frame
+            && player.twins.sides.every(side => side.shown === frame && !side.seeking)""",
         arg=[player.element_handle(), frame],
     )
     player.page.wait_for_timeout(60)  # two frames of the screen
@@ -93,7 +94,7 @@ def look(player: Locator, view: str) -> None:
 
 
 def read(player: Locator) -> dict[str, Any]:
-    """``canvas``, ``left`` and ``right`` as (y, x, 3) arrays of whole numbers; ``place`` of the picture on the canvas."""
+    """``canvas``, ``left`` and ``right`` as (y, x, 3) arrays; ``place`` of the picture on the canvas."""
     seen = player.evaluate(READ)
     for name in ("canvas", "left", "right"):
         data = np.frombuffer(base64.b64decode(seen[name].partition(",")[2]), np.uint8)
@@ -108,7 +109,7 @@ def enlarge(player: Locator, scale: int) -> None:
 
 
 def blocks(seen: dict[str, Any], of: np.ndarray, pane: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """(what stands in a pane, what would stand there if every pixel of ``of`` were an even block), clear of its edges."""
+    """(what stands in a pane, what would stand there if every pixel of ``of`` were an even block)."""
     box, scale = seen["panes"][pane], round(seen["place"]["scale"])
     left = seen["place"]["left"] + box["x"] - seen["panes"][0]["x"]
     top = seen["place"]["top"] + box["y"] - seen["panes"][0]["y"]
@@ -233,8 +234,8 @@ def test_two_fingers_enlarge(player: Locator) -> None:
     zoom = player.locator("#stage").evaluate(
         """stage => {
           const box = stage.getBoundingClientRect();
-          const finger = (type, id, x) => stage.dispatchEvent(new PointerEvent(type, { pointerId: id, pointerType: "touch", isPrimary: id === 1,
-            clientX: box.left + x, clientY: box.top + 100, bubbles: true }));
+          const finger = (type, id, x) => stage.dispatchEvent(new PointerEvent(type, { pointerId: id,
+            pointerType: "touch", isPrimary: id === 1, clientX: box.left + x, clientY: box.top + 100, bubbles: true }));
           stage.setPointerCapture = () => {};
           finger("pointerdown", 1, 200); finger("pointerdown", 2, 260);
           finger("pointermove", 1, 140); finger("pointermove", 2, 320);

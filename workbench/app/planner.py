@@ -16,6 +16,7 @@ from workbench.app.speed import CALIBRATION_SIZE, Speed, Speeds, tiny_clip, unit
 from workbench.app.values import Plan
 from workbench.app.work.devices import CHANGES, RUNS, SIZE
 from workbench.app.work.task import Task, Warm
+from workbench.degrade import parse
 from workbench.devices import DTYPES, release_memory, resolve_device, resolve_dtype
 from workbench.errors import InputError, SettingsError
 from workbench.models.hub import models_in_reach
@@ -191,6 +192,8 @@ def facts_of(request: Request, source: Path | None, others: Sequence[Path] = ())
     settings = request.variants
     if request.kind == "devices" or source is None:
         return Facts(RUNS, SIZE, settings, str(device), dtype)
+    if request.truth:
+        parse(request.damage)
     clip = open_clip(source)[request.frame_range]
     counts = [len(clip)]
     counts += [most] if (most := KINDS[request.kind].most_frames) else []

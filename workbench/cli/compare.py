@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +26,13 @@ from workbench.errors import SettingsError
 from workbench.pipeline.settings import Settings, parse_setting
 
 if TYPE_CHECKING:
+    from workbench.comparison import Comparison
     from workbench.pipeline.pipeline import Pipeline
     from workbench.video import Clip
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser, *, outputs: bool = True) -> None:
+    """``outputs``: also what is written of the result."""
     parser.add_argument("clip", type=Path, help="a video file or a folder of frames")
     add_columns(parser)
     parser.add_argument("--reference", type=Path, help="the same clip four times as large, for metrics that need it")
@@ -40,15 +43,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "and measure against it",
     )
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write one self-contained HTML page")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write all numbers as CSV")
+    if outputs:
+        _add_outputs(parser)
     add_devices(parser, default=None)
     add_size(parser)
     add_opening(parser)
     parser.epilog = "Example: workbench compare clip.mp4 --vary steps=1,2,4 --vary tpm=on,off --report report.html"
     add_settings(parser)
     add_model(parser)
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write one self-contained HTML page")
+    parser.add_argument(
+        "--video", type=Path, metavar="FILE", help="write a labelled film to share: .mp4, .mkv, .gif or .webp"
+    )
+    parser.add_argument(
+        "--layout", default="sweep", choices=("sweep", "split", "side"), help="of --video (default: sweep)"
+    )
+    parser.add_argument(
+        "--show", metavar="A,B,...", help="columns of --video from left to right (default: bicubic and the first)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write all numbers as CSV")
 
 
 def add_columns(parser: argparse.ArgumentParser) -> None:
@@ -69,12 +86,28 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.metrics == "list":
+        return list_metrics()
+    result = compared(args)
+    print(result)
+
+    def film(path: Path) -> Path:
+        return result.film(path, layout=args.layout, columns=other_columns(args.show or "none"))
+
+    written = ((args.json, result.to_json), (args.csv, result.to_csv), (args.report, result.report), (args.video, film))
+    for path, write in written:
+        if path is not None:
+            write(path)
+            print(f"wrote {path}")
+    return 0
+
+
+def compared(args: argparse.Namespace) -> Comparison:
+    """What the columns' options ask for, run over the clip."""
     from workbench.comparison import compare
     from workbench.comparison.columns import compare_apart
     from workbench.pipeline.memory import check_memory
 
-    if args.metrics == "list":
-        return list_metrics()
     if args.degradation is not None and args.reference is not None:
         raise SettingsError("with --degradation the clip is its own reference; leave out --reference.")
     made = Clips(
@@ -102,12 +135,7 @@ def run(args: argparse.Namespace) -> int:
         options["on_frame"] = lambda done: print(f"\rframe {done}", end="", file=sys.stderr, flush=True)
         result = compare(pipe, clip, *settings, reference=reference, **options)
     print(file=sys.stderr)
-    print(result)
-    for path, write in ((args.json, result.to_json), (args.csv, result.to_csv), (args.report, result.report)):
-        if path is not None:
-            write(path)
-            print(f"wrote {path}")
-    return 0
+    return result.made_by(shlex.join(["workbench", *args.words]))
 
 
 @dataclass(frozen=True)

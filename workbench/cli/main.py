@@ -14,6 +14,7 @@ COMMANDS = {
     "upscale": "upscale a clip, a frame folder, or a folder of them, x4",
     "batch": "upscale many clips over many devices and machines",
     "compare": "compare settings and upscalers on one clip: metrics, curves, a report",
+    "blind": "a blind test of them: pairs in random order, names hidden, scores with intervals",
     "eval": "the field's protocol on a folder of HR clips: x1/4, upscale, metrics",
     "live": "upscale a camera, a network stream or a pipe while it happens",
     "bench": "measure seconds per frame and stage on this machine",
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words.insert(0, "upscale")  # the published command has no sub-commands: --in_path ... --out_path ...
     parser, chosen = _parser(words[0] if words else "")
     args = parser.parse_args(words)
+    args.words = words  # what reports say that they were made by
     if chosen is None:
         parser.print_help()
         return OK

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.comparison.film import write_film
 from workbench.comparison.numbers import Numbers
 from workbench.comparison.report import report_page, write_report
 from workbench.comparison.store import Store, decode, encode
@@ -103,6 +105,10 @@ class Comparison(Numbers):
     def report(self, path: str | os.PathLike[str]) -> Path:
         """One self-contained HTML page: clips under a player, pictures, curves, table, settings, versions, machine."""
         return write_report(self, self.pictures(), Path(path))
+
+    def film(self, path: str | os.PathLike[str], *, layout: str = "sweep", columns: Sequence[str] = ()) -> Path:
+        """One moving picture to share, with labels: .mp4, .mkv, .gif or .webp (see ``film.write_film``)."""
+        return write_film(self, self.pictures(), Path(path), layout=layout, columns=columns)
 
     def player(self) -> str:
         """The report's page with nothing but its player, as HTML: to be put into an iframe."""

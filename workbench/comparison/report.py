@@ -179,6 +179,17 @@ def _list(title: str, content: dict[str, Any], kind: str = "") -> str:
 
 def _script_data(comparison: Numbers, store: Store) -> str:
     """What the page's script reads: clips by name, and the values behind the curves."""
+    data = player_data(comparison, store) | {"columns": comparison.columns, "values": encode(comparison.values)}
+    return script_json(data)
+
+
+def script_json(data: dict[str, Any]) -> str:
+    """JSON that may stand in a page's script element."""
+    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def player_data(comparison: Numbers, store: Store) -> dict[str, Any]:
+    """What a player shows, its clips as base64 by name."""
     frames = min(comparison.frames, LONGEST)
     fps = comparison.about["clip"]["fps"] or NO_CLOCK
     clips = {c: mp4(_played(store, k, frames), fps) for k, c in enumerate(comparison.columns)}
@@ -187,18 +198,16 @@ def _script_data(comparison: Numbers, store: Store) -> str:
         clips[name] = mp4(_played(store, REFERENCE, frames), fps)
     others = comparison.columns[1:]
     left = next((name for name in ("bicubic", *reversed(others)) if name in others), comparison.columns[0])
-    data = {
+    enlarged = comparison.picture_size[0] / comparison.about["clip"]["size"][0]
+    return {
         "fps": fps,
         "frames": frames,
         "size": list(comparison.picture_size),
         "left": left,
         "right": comparison.columns[0],
         "clips": clips,
-        "motion": flow_track(_played(store, INPUT, frames), comparison.picture_size[0] / comparison.about["clip"]["size"][0]),
-        "columns": comparison.columns,
-        "values": encode(comparison.values),
+        "motion": flow_track(_played(store, INPUT, frames), enlarged),
     }
-    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _played(store: Store, place: int | str, frames: int) -> Iterator[np.ndarray]:

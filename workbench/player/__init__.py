@@ -20,6 +20,7 @@ FILES = (
     "style.js",
     "player.js",
     "curves.js",
+    "blind.js",
 )
 
 

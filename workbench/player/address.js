@@ -20,10 +20,11 @@ function fragmentOf(place) {
 
 /** Writes it, in place: Back leads to where one came from. */
 function keepInAddress(place) {
-  const fragment = fragmentOf(place);
-  if (fragment === location.hash) return;
+  const here = new URL(location.href); // not the fragment alone: a page may have a base elsewhere
+  here.hash = fragmentOf(place);
+  if (here.href === location.href) return;
   try {
-    history.replaceState(history.state, "", fragment);
+    history.replaceState(history.state, "", here);
   } catch {
     // a page without an address of its own, as in a sandbox
   }

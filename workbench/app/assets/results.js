@@ -23,9 +23,9 @@ const RESULTS = {
     const { a, b } = result.names;
     const clips = Object.fromEntries(Object.entries(result.names).map(([letter, name]) => [name, view.url(files[letter])]));
     if (files.truth) clips[freeName("original", clips)] = view.url(files.truth);
-    const player = playerOf({ clips, left: b, right: a, still: !result.fps, ...timing(result) });
+    const player = playerOf({ clips, left: b, right: a, still: !result.fps && !result.times, ...timing(result) });
     if (files.motion) fetch(view.url(files.motion)).then(answer => answer.json()).then(motion => player.follow(motion)).catch(problem => console.warn("motion:", problem.message));
-    const below = [];
+    const below = [blindButton(view, player, result.names, clips, timing(result))];
     if (result.table) below.push(make("section", {}, make("h3", {}, "Measured"), table(result.table), ...paragraph(result.note)));
     if (result.seconds_per_frame) below.push(make("section", {}, make("h3", {}, "Cost"), costs(result)));
     if (result.curves?.length && result.frames > 1) below.push(make("section", {}, make("h3", {}, "Frame by frame"), curves(player, result.curves)));
@@ -59,6 +59,27 @@ function playerOf(data) {
 
 function timing(result) {
   return { fps: result.fps, times: result.times, frames: result.frames, size: [result.width, result.height], start: result.start ?? 0 };
+}
+
+/** Puts a blind test of the compared versions in the player's place; answers are kept with the job. */
+function blindButton(view, player, names, clips, times) {
+  const button = make("button", { type: "button", id: "blind" }, "Blind test: which looks better?");
+  const send = async vote => {
+    const answer = await fetch(view.url("votes"), { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(vote) });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.error ?? `the server answers ${answer.status}`);
+    return told;
+  };
+  button.addEventListener("click", () => {
+    const test = make("blind-test"), compared = Object.fromEntries(Object.values(names).map(name => [name, clips[name]]));
+    player.play(false);
+    player.replaceWith(test);
+    const back = make("button", { type: "button" }, "Back to the player");
+    back.addEventListener("click", () => { test.replaceWith(player); back.replaceWith(button); });
+    button.replaceWith(back);
+    test.begin({ clips: compared, send, still: !times.fps && !times.times, ...times });
+  });
+  return make("div", { className: "files" }, button);
 }
 
 /** Charts that follow the player, and lead it. */

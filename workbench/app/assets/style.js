@@ -24,8 +24,8 @@ const JOB_STYLE = `
   button.danger { color: var(--bad); border-color: var(--bad); font-weight: 600; }
   #error { border: 1px solid var(--bad); border-left-width: 4px; border-radius: 8px; padding: 10px 14px; margin: 0 0 14px; overflow-wrap: anywhere; white-space: pre-line; }
 
-  #stage > *, #stage clip-player { display: block; }
-  #stage clip-player { border: 1px solid var(--line); border-radius: 12px; overflow: hidden; background: var(--card); }
+  #stage > *, #stage clip-player, #stage blind-test { display: block; }
+  #stage clip-player, #stage blind-test { border: 1px solid var(--line); border-radius: 12px; overflow: hidden; background: var(--card); }
   .curtain { display: grid; place-content: center; justify-items: center; gap: 6px; text-align: center; padding: 24px; color: var(--soft);
     border: 1px solid var(--line); border-radius: 12px; background: var(--card); aspect-ratio: var(--shape); max-height: var(--stage-height); width: 100%; }
   .curtain.empty { aspect-ratio: auto; min-height: 320px; }

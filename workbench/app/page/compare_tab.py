@@ -15,18 +15,31 @@ from workbench.app.page.events import PRIVATE, said
 from workbench.app.page.fields import uploads, whole
 from workbench.app.page.form import SIZES, settings_form, settings_from
 from workbench.app.page.tab import Own
-from workbench.app.request import MATERIAL, UPSCALERS
+from workbench.app.request import DAMAGE, INTERPOLATIONS, MATERIAL, PEERS, peers_installed
 from workbench.pipeline.settings import Settings
 
 OTHER_SETTINGS, OTHER_VIDEO = "settings", "video"
 FRAMES = 24
+CHAINS = [
+    ("bicubic, nothing more", DAMAGE),
+    ("H.264 as an upload: bicubic+h264:28", "bicubic+h264:28"),
+    ("H.265 as a phone: bicubic+h265:30", "bicubic+h265:30"),
+    ("VP9 as a video site: bicubic+vp9:40", "bicubic+vp9:40"),
+    ("AV1 as a video site: bicubic+av1:45", "bicubic+av1:45"),
+    ("MPEG-2 as a DVD: bicubic+mpeg2:8", "bicubic+mpeg2:8"),
+    ("Noise of a sensor, then H.264: bicubic+noise:3+h264:28", "bicubic+noise:3+h264:28"),
+    ("Soft lens, then H.264: bicubic+blur:1+h264:23", "bicubic+blur:1+h264:23"),
+    ("JPEG frames: bicubic+jpeg:60", "bicubic+jpeg:60"),
+    ("Real-ESRGAN's random chain: realesrgan", "realesrgan"),
+]  # what each stands for: docs/degradations.md
 
 
 def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
     """Up to four variants against the settings on the left."""
     ready = {preset.name: Settings(**preset.changes) for preset in presets()}
     choices = [
-        *((name.capitalize(), name) for name in UPSCALERS),
+        *((name.capitalize(), name) for name in INTERPOLATIONS),
+        *((name, name) for name in PEERS if peers_installed()),
         *((f"{name} settings", name) for name in ready),
         ("Other settings", OTHER_SETTINGS),
         ("My own second video", OTHER_VIDEO),
@@ -49,6 +62,15 @@ def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
         info="It is scaled down to a quarter, upscaled again, and every number is taken against it",
         elem_id="truth",
     )
+    damage = gr.Dropdown(
+        CHAINS,
+        value=DAMAGE,
+        label="How it is made small, and what it suffers",
+        info="A chain of steps: your own may be written here, such as bicubic+noise:3+h264:28",
+        allow_custom_value=True,
+        visible=False,
+        elem_id="damage",
+    )
     frames = whole(
         value=FRAMES,
         label="Frames at most",
@@ -66,7 +88,14 @@ def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
         return gr.update(visible=OTHER_SETTINGS in chosen), gr.update(visible=OTHER_VIDEO in chosen)
 
     def fields(
-        span: Span, chosen: Sequence[str], video: str | None, original: Any, count: Any, size: str, *own: Any
+        span: Span,
+        chosen: Sequence[str],
+        video: str | None,
+        original: Any,
+        chain: str,
+        count: Any,
+        size: str,
+        *own: Any,
     ) -> dict[str, Any]:
         if not chosen:
             raise RequestError("Choose what to set your settings against.")
@@ -75,13 +104,15 @@ def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
             **span.frames(most or None),
             "others": tuple(_other(choice, ready, video, own) for choice in chosen),
             "truth": bool(original),
+            **({"damage": "".join(chain.split())} if original else {}),
             **SIZES[size],
         }
 
+    truth.change(lambda on: gr.update(visible=bool(on)), truth, damage, **PRIVATE)
     against.change(show, against, [more, other_video], **PRIVATE)
     upload.upload(said(take), upload, [second, message], preprocess=False, **PRIVATE)
     upload.clear(lambda: (None, ""), None, [second, message], **PRIVATE)
-    inputs = [against, second, truth, frames, asked.size, *form.inputs]
+    inputs = [against, second, truth, damage, frames, asked.size, *form.inputs]
     return Own(button="Compare", inputs=inputs, beside=[frames], fields=fields)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -12,7 +13,8 @@ from workbench.app.request import UPSCALERS
 from workbench.app.telling import telling_frame
 from workbench.app.work.task import LIVE, LIVE_OTHER, Stopped, Task
 from workbench.comparison import Comparison, Recorded, compare
-from workbench.comparison.store import REFERENCE, Store, encode
+from workbench.comparison.motion import flow_track
+from workbench.comparison.store import INPUT, REFERENCE, Store, encode
 from workbench.degrade import cropped, degraded
 from workbench.devices import peak_memory
 from workbench.metrics import METRICS
@@ -70,7 +72,7 @@ def _clips(task: Task) -> tuple[Clip, Clip, Clip | None]:
         original = original[: len(open_clip(other)[task.request.frame_range])]
     if not task.request.truth:
         return original, original, None
-    return original, degraded(original), cropped(original)
+    return original, degraded(original, task.request.damage), cropped(original)
 
 
 def _run(
@@ -133,6 +135,13 @@ def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
     comparison.to_csv(task.public / "comparison.csv")
     comparison.report(task.public / "report.html")
     files |= {"curves": "curves.png", "json": "comparison.json", "csv": "comparison.csv", "report": "report.html"}
+    if not still:
+        about = comparison.about["clip"]
+        frames = (store.picture(INPUT, index) for index in range(comparison.frames))
+        motion = flow_track(frames, comparison.picture_size[0] / about["size"][0])
+        (task.public / "motion.json").write_text(json.dumps(motion), encoding="utf-8")
+        files["motion"] = "motion.json"
+    made = None if still else open_clip(task.public / files["a"])
     heading, *rows = comparison.rows()
     width, height = comparison.picture_size
     result: dict[str, Any] = {
@@ -142,7 +151,8 @@ def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
         "frames": comparison.frames,
         "width": width,
         "height": height,
-        "fps": None if still else open_clip(task.public / files["a"]).fps,
+        "fps": None if made is None else made.fps,
+        "times": None if made is None or made.fps else made.times,
         "start": min(telling_frame(original), comparison.frames - 1),
         "curves": _curves(comparison),
         "seconds_per_frame": {label: comparison.seconds_per_frame(name) for label, name in names.items()},

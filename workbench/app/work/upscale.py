@@ -119,8 +119,10 @@ def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:
     width, height = task.request.size.of(clip.size)
     said |= {"width": width, "height": height, "flow": about["in_use"].get("flow")}
     if "play" in files:
+        made_clip = open_clip(task.public / files["play"])
         said |= {
-            "fps": open_clip(task.public / files["play"]).fps,
+            "fps": made_clip.fps,
+            "times": None if made_clip.fps else made_clip.times,
             "start": min(telling_frame(clip), about["frames"] - 1),
         }
     said["audio"] = None if clip.audio is None else str(clip.audio)
