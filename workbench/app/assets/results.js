@@ -144,7 +144,7 @@ const MAIN_FILES = ["video", "picture", "report", "trace", "table"];
 function downloads(view, status) {
   const isMain = ([label]) => MAIN_FILES.includes(label);
   const entries = Object.entries(status.files)
-    .filter(([label, name]) => label !== "play" || name !== status.files.video)
+    .filter(([label, name]) => label !== "motion" && (label !== "play" || name !== status.files.video))
     .sort((one, other) => isMain(other) - isMain(one));
   if (!entries.length) return null;
   const row = make("div", { className: "files" });

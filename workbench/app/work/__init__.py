@@ -10,9 +10,10 @@ upscale   of a video: ``video`` (upscaled.mp4, or .mkv when lossless), ``play`` 
           result: width, height, frames, fps, start (the player's first frame), audio, finished, flow, notes,
           seconds_per_frame, stages {name: seconds}.
 compare   ``a``, ``b``, ``c`` ... (a.mp4, ...; of one still a.png, ...), ``truth`` (with a reference), ``curves`` (PNG),
-          ``report`` (HTML), ``json``, ``csv``. result: names {"a": ..., "b": ...}, table [[heading...], [row...], ...],
+          ``report`` (HTML), ``json``, ``csv``, ``motion`` (JSON, of a video).
+          result: names {"a": ..., "b": ...}, table [[heading...], [row...], ...],
           note, curves [{"metric": title, "lines": {name: [value, ...]}}, ...], frames, start, width, height, fps,
-          seconds_per_frame {"a": ...},
+          seconds_per_frame {"a": ...}, times (of each frame, where they are not even; None where they are),
           memory {"a": bytes}, peak_memory. live.png is a's picture, live-bicubic.png is b's.
 inside    ``trace`` (trace.safetensors). result: frames, steps, figures {name: pattern with {frame} and {step}},
           first {name: first frame that has it}, titles {name: one line}.
