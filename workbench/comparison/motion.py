@@ -31,7 +31,8 @@ def flow_track(frames: Iterable[np.ndarray], enlarged: float) -> dict[str, Any]:
         scale = max(float(np.abs(flow).max()) / 127, FINEST)
         levels = np.round(128 + flow / scale)
         picture = np.dstack([np.where(visible, 255.0, 0.0), levels[..., 1], levels[..., 0]]).astype(np.uint8)  # BGR
-        track["frames"].append("data:image/png;base64," + base64.b64encode(cv2.imencode(".png", picture)[1]).decode())
+        png = cv2.imencode(".png", picture)[1].tobytes()
+        track["frames"].append("data:image/png;base64," + base64.b64encode(png).decode())
         track["scales"].append(round(scale * enlarged, 5))
     return track
 

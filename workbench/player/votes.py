@@ -93,7 +93,8 @@ def scores(votes: Sequence[Vote]) -> list[Score]:
         return least - found.fun - CHI_SQUARE / 2
 
     def end(k: int, way: int) -> float:
-        return float(brentq(too_far, best[k], best[k] + way * 8 * SPREAD, args=(k,), xtol=1e-3))
+        root: Any = brentq(too_far, best[k], best[k] + way * 8 * SPREAD, args=(k,), xtol=1e-3)
+        return float(root)
 
     made = [_score(name, (best[k], end(k, -1), end(k, 1)), votes) for k, name in enumerate(names)]
     return sorted(made, key=lambda score: -score.score)
