@@ -23,7 +23,7 @@ from workbench.app.request import Request
 from workbench.app.service import Service
 from workbench.errors import WorkbenchError
 
-SILENT = 10.0  # seconds
+SILENT = 30.0  # seconds; a closed tab is heard of at once, so this is for networks that are lost
 LOOK = 0.5  # seconds between two looks at the queue
 LOCAL = ("localhost", "127.0.0.1", "::1")
 ASKS = ("settings", "model", "device", "dtype")  # of a Request, what a viewer says first

@@ -91,7 +91,7 @@ class LiveView extends HTMLElement {
     socket.binaryType = "arraybuffer";
     socket.addEventListener("open", () => this.#say({ settings: this.#settings(), model: this.$model.value }));
     socket.addEventListener("message", event => typeof event.data === "string" ? this.#hear(JSON.parse(event.data)) : this.#show(event.data));
-    socket.addEventListener("close", () => { if (this.socket === socket) this.#end(this.$said.textContent); });
+    socket.addEventListener("close", () => { if (this.socket === socket) this.#end(this.$trouble.textContent ? "" : "The line to the server was lost: begin again."); });
     this.alive = setInterval(() => { if (!document.hidden && this.offsetParent) this.#say({ here: true }); }, SAY_HERE);
     this.#state("connecting");
     this.$said.textContent = "Asking for a place …";
