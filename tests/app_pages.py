@@ -92,7 +92,7 @@ def job(page: Page, kind: str, state: str) -> Any:
 
 
 def token_of(page: Page) -> str:
-    return page.url.partition("job=")[2].partition("&")[0]
+    return page.url.partition("#")[0].partition("job=")[2].partition("&")[0]
 
 
 def video(server: AppServer, token: str, name: str = "upscaled.mp4") -> tuple[int, bool]:

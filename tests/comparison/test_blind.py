@@ -41,7 +41,7 @@ def test_a_blind_test_is_answered_by_keys_and_kept(tmp_path: Path) -> None:
         page = browser.new_page()
         page.goto(told[0])
         for count, key in enumerate("120", start=1):
-            expect(page.get_by_role("status")).to_contain_text(f"Pair {count} of 3")
+            expect(page.locator("blind-test #ask p")).to_contain_text(f"Pair {count} of 3")
             assert "lanczos" not in page.locator("blind-test").inner_text()
             expect(page.locator("clip-player #left-tag")).to_have_text("1")
             page.keyboard.press(key)

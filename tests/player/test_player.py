@@ -282,7 +282,7 @@ def test_a_range_is_repeated_and_every_frame_is_reached(player: Locator) -> None
     player.press(".")
     shows(player, 3)
     player.press("o")
-    expect(player.get_by_role("button", name="Frames 2 to 3 are repeated")).to_be_visible()
+    expect(player.get_by_role("button", name="2 to 3 ×")).to_be_visible()
     player.evaluate(
         "p => { p.told = []; p.addEventListener('frame', event => p.told.push(event.detail)); p.play(true); }"
     )
@@ -291,7 +291,7 @@ def test_a_range_is_repeated_and_every_frame_is_reached(player: Locator) -> None
     )
     assert set(player.evaluate("p => p.told")) == {2, 3}
     player.evaluate("p => p.play(false)")
-    player.get_by_role("button", name="Frames 2 to 3 are repeated").click()
+    player.get_by_role("button", name="2 to 3 ×").click()
     assert player.evaluate("p => p.twins.ranged") is False
 
 

@@ -243,7 +243,7 @@ class ClipPlayer extends HTMLElement {
     this.part("frame").value = `${this.current} of ${this.clock.frames - 1}`;
     this.part("whole").hidden = this.part("marks").hidden = !ranged;
     this.part("whole").textContent = `${first} to ${last} ×`;
-    this.part("whole").setAttribute("aria-label", `Frames ${first} to ${last} are repeated: repeat all`);
+    this.part("whole").title = `Frames ${first} to ${last} are repeated: repeat all`;
     const mark = this.part("marks").firstElementChild.style, share = frame => `${100 * frame / Math.max(1, this.clock.frames - 1)}%`;
     [mark.left, mark.right] = [share(first), share(this.clock.frames - 1 - last)];
     this.#changed();
@@ -272,7 +272,7 @@ class ClipPlayer extends HTMLElement {
     if (view.past) for (const side of twins.sides) if (this.playing) side.keep();
     this.#label();
     const [first] = stage.panes, point = this.point ?? [first.x + first.width / 2, first.y + first.height / 2], spot = camera.spot(stage.paneAt(point), point);
-    if (!this.playing || this.magnifies) this.part("values").value = pixelWords(stage, spot);
+    if (!this.playing || this.magnifies) this.part("values").textContent = pixelWords(stage, spot);
     if (this.magnifies) drawMagnifier(stage, point, spot, this.#density);
     this.drawn = twins.right.shown;
   }
@@ -294,7 +294,7 @@ class ClipPlayer extends HTMLElement {
     [this.part("left-tag").textContent, this.part("right-tag").textContent] = tags;
     const scale = camera.scale(this.#pane());
     this.part("zoom").textContent = camera.zoom ? `${camera.zoom}×` : "Fit";
-    this.part("zoom").setAttribute("aria-label", `Enlarged ${scale.toFixed(2)} times: the whole picture, or its pixels`);
+    this.part("zoom").setAttribute("aria-label", `${this.part("zoom").textContent}, enlarged ${scale.toFixed(2)} times: the whole picture, or its pixels`);
     this.part("stage").classList.toggle("close", camera.zoom > 0);
     stage.canvas.setAttribute("aria-label", `${tags.filter(Boolean).join(" and ")}, frame ${this.current}`);
   }
@@ -306,7 +306,7 @@ class ClipPlayer extends HTMLElement {
       await navigator.clipboard.writeText(link); // only where the page comes by https, from a file or from this machine
       this.part("link").textContent = "Copied";
     } catch {
-      this.part("values").value = link;
+      this.part("values").textContent = link;
     }
     setTimeout(() => { this.part("link").textContent = "Link"; }, 2000);
   }

@@ -81,4 +81,4 @@ const PLAYER_PARTS = `
     <label>Right <select id="right-choice"></select></label>
     <button type="button" id="swap" aria-label="Swap left and right" title="Swap left and right">⇄</button>
   </div>
-  <div class="bar"><output id="values"></output></div>`;
+  <div class="bar"><span id="values"></span></div>`;
