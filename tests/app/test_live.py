@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import av
 import pytest
@@ -13,6 +14,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.app_pages import MARKS, server_fixture, visit  # noqa: F401
 from tests.app_server import AppServer, until
 from tests.browser import chromium
+from workbench.app.page import boxes
+from workbench.app.page.look import head
 
 pytestmark = MARKS
 CAMERA = [
@@ -48,6 +51,20 @@ def picture(page: Page) -> str:
     return page.evaluate(
         "document.querySelector('live-view').shadowRoot.getElementById('right').toDataURL().slice(-4000)"
     )
+
+
+def test_the_view_comes_up_from_the_pages_scripts_alone(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(f"<!doctype html><title>x</title>{head()}{boxes.live(['', 'owner/name'], 'owner/name')}")
+    page, trouble = browser.new_page(), []
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.goto(file.as_uri())
+    expect(page.get_by_role("button", name="Camera", exact=True)).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model")).to_have_value("owner/name")
+    page.get_by_role("button", name="The clip on the left").click()
+    expect(page.get_by_role("alert")).to_contain_text("choose a video on the left first")
+    page.close()
+    assert trouble == []
 
 
 def test_a_camera_is_upscaled_while_it_runs(server: AppServer, browser: Browser) -> None:

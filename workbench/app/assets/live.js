@@ -10,16 +10,16 @@ const STAGE_COLOURS = ["#1f5fd0", "#e0892b", "#2a9d6f", "#a14fc4", "#c4453a", "#
 class LiveView extends HTMLElement {
   constructor() {
     super();
-    this.attachShadow({ mode: "open" }).innerHTML = `<style>${DIVIDER_STYLE}${JOB_STYLE}
+    this.attachShadow({ mode: "open" }).innerHTML = `<style>${PLAYER_STYLE}${JOB_STYLE}
       .row { display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: center; margin: 0 0 12px; }
       button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }
-      #stage { border: 1px solid var(--line); border-radius: 12px; aspect-ratio: 16 / 9; max-height: 68vh; background: #0b0c0f; }
+      #stage { border: 1px solid var(--line); border-radius: 12px; aspect-ratio: 16 / 9; max-width: none; max-height: 68vh; background: #0b0c0f; }
       #stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
       #empty { position: absolute; inset: 0; display: grid; place-content: center; text-align: center; color: #c9ccd3; padding: 24px; pointer-events: none; }
       #empty h2 { color: #fff; font-size: 19px; margin: 0 0 6px; } #empty p { max-width: 52ch; }
       #figures { font-variant-numeric: tabular-nums; font-size: 14px; min-height: 22px; margin: 10px 0 2px; }
       #said { min-height: 22px; } #trouble { color: var(--bad); } #trouble:empty { display: none; }
-      #spark { width: 100%; height: 56px; display: block; } #legend { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 12px; color: var(--soft); min-height: 18px; }
+      #spark { position: static; width: 100%; height: 56px; display: block; } #legend { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 12px; color: var(--soft); min-height: 18px; }
       #legend i { display: inline-block; width: 9px; height: 9px; border-radius: 2px; margin-right: 5px; }
       .knobs { display: flex; flex-wrap: wrap; gap: 10px 22px; padding: 12px 16px; margin: 12px 0; border: 1px solid var(--line); border-radius: 12px; background: var(--card); }
       .knobs input[type=number] { width: 6.5em; font: inherit; padding: 4px 8px; border: 1px solid var(--line); border-radius: 8px; background: var(--page); color: var(--ink); }
