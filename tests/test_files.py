@@ -2,7 +2,7 @@
 
 import pytest
 
-from workbench.files import replacing
+from workbench.files import partials, replacing
 
 
 @pytest.mark.parametrize("name", ["file", "x" * 255])
@@ -14,6 +14,15 @@ def test_a_file_is_replaced_when_its_writing_ends(tmp_path, name) -> None:
         assert path.read_text() == "old"
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_found(tmp_path) -> None:
+    path = tmp_path / "file"
+    with replacing(path) as partial:
+        partial.write_text("half")
+        assert partials(path) == [partial]
+        assert partials(tmp_path / "other") == []
+    assert partials(path) == []
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path) -> None:

@@ -15,10 +15,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Readers see the old file or the new one, never half of one; a crash leaves the old one.
     """
-    short = f"{zlib.crc32(path.name.encode()):08x}"  # the name itself may be as long as the system allows
-    partial = path.with_name(f".{short}.{os.getpid()}.partial")
+    partial = path.with_name(f"{_beginning(path)}{os.getpid()}.partial")
     try:
         yield partial
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partials(path: Path) -> list[Path]:
+    """What ``replacing(path)`` left unfinished, in processes that were killed or still write."""
+    return list(path.parent.glob(f"{_beginning(path)}*.partial"))
+
+
+def _beginning(path: Path) -> str:
+    return f".{zlib.crc32(path.name.encode()):08x}."  # the name itself may be as long as the system allows

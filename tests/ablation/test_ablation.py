@@ -100,12 +100,12 @@ def test_a_table_that_no_longer_holds_is_found(small) -> None:
 
 def test_the_command_checks_the_table(small, monkeypatch, capsys) -> None:
     monkeypatch.setattr("workbench.ablation.committed", lambda: small)
-    monkeypatch.setattr(ablate, "_study", lambda: small)
+    monkeypatch.setattr(ablate, "_study", lambda args: small)
     monkeypatch.setattr("workbench.ablation.page.page", lambda study, figure: "the page")
     assert main(["ablate", "--check"]) == 0
     assert "holds within 0.02 dB" in capsys.readouterr().out
     monkeypatch.setattr(
-        ablate, "_study", lambda: replace(small, rows=[small.base, row(psnr=-0.5, flicker=0.3, time=0.8)])
+        ablate, "_study", lambda args: replace(small, rows=[small.base, row(psnr=-0.5, flicker=0.3, time=0.8)])
     )
     assert main(["ablate", "--check"]) == 1
     assert "psnr_y is" in capsys.readouterr().out

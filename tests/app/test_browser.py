@@ -89,6 +89,7 @@ def test_a_clip_is_uploaded_upscaled_and_played_under_a_divider(
             arg=[left.element_handle(), right.element_handle()],
         )
         stage = view.locator("#stage clip-player #stage")
+        stage.scroll_into_view_if_needed()
         box = stage.bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

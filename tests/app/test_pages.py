@@ -119,7 +119,9 @@ def test_what_could_only_fail_is_refused_before_the_start(
         page.get_by_role("checkbox", name="My own second video").check()
         page.locator("#second-upload input[type=file]").set_input_files(other)
         refused = page.locator("#compare-plan").get_by_role("alert")
-        expect(refused).to_contain_text("other.mp4 is 64x48; a second video must be 4 times as wide")
+        expect(refused).to_contain_text(
+            "other.mp4 is 64x48; a second video must be 4 times as large as the clip, 256x192"
+        )
         page.get_by_role("checkbox", name="My own second video").uncheck()
         page.get_by_role("checkbox", name="Other settings").check()
         expect(refused).to_contain_text("The other settings are the same as yours")

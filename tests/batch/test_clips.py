@@ -137,7 +137,12 @@ def test_from_and_to_s3(
     server.start()
     host, port = server.get_host_and_port()
     keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "OMP_NUM_THREADS": "1", **keys}.items():
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "OMP_NUM_THREADS": "1",
+        "TMPDIR": str(tmp_path),  # of the workers
+        **keys,
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     try:

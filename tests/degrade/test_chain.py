@@ -66,7 +66,7 @@ def test_more_is_worse(name) -> None:
 
 
 def test_steps_are_taken_in_their_order() -> None:
-    clip = moving()
+    clip = moving(width=256)  # x264's own code for processors differs from run to run on 68 pixels, which no 16 divides
     small = images(degraded(clip, "bicubic"))
     both = images(degraded(clip, "bicubic+blur:2+jpeg:30"))
     assert np.array_equal(both, images(damaged(open_clip(small), "blur:2+jpeg:30")))

@@ -107,7 +107,10 @@ def test_properties_are_read_and_channels_last_is_applied(folder):
     (folder / "workbench.json").write_text(json.dumps({"channels_last": True, "warp": "exact", "flow": "dis"}))
     models = load_models(folder, device=CPU)
     assert models.properties == Properties(channels_last=True, warp="exact", flow="dis")
-    assert models.unet.conv_in.weight.is_contiguous(memory_format=torch.channels_last)
+    assert next(w for w in models.vae.parameters() if w.ndim == 4 and w.shape[1] > 1).is_contiguous(
+        memory_format=torch.channels_last
+    )
+    assert models.unet.conv_in.weight.is_contiguous()  # its group norms lose digits in the other layout
     assert same(weights(models), weights(load_models(MODEL, device=CPU)))
 
 

@@ -192,5 +192,5 @@ def test_a_stage_leaves_what_it_does_not_train(
 
 
 def test_a_stage_that_trains_nothing_known_is_an_error() -> None:
-    with pytest.raises(TrainingError, match="trains must be one of all, artg, tpm, got 'unet'"):
+    with pytest.raises(TrainingError, match=r"trains must be one of all, artg, tpm, .*, got 'unet'"):
         replace(RECIPE.stages[0], trains="unet")

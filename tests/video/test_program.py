@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.video_material import ffmpeg, program_frames, program_times
@@ -62,6 +62,7 @@ def make(folder: str, recipe: tuple[str, str, str, str]) -> Path:
 
 
 @settings(max_examples=25, deadline=None)
+@example(recipe=(f"{H264} -bf 0 -g 1", "h264", "24000/1001", "null"), cut=slice(None))
 @given(recipe=recipes(), cut=st.slices(11).filter(lambda cut: cut.step is None or cut.step > 0))
 def test_frames_times_and_colours_are_those_of_the_program(recipe: tuple[str, str, str, str], cut: slice) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ from typing import Any
 
 from workbench.engines.table import TORCH
 from workbench.errors import OutputError
-from workbench.files import replacing
+from workbench.files import partials, replacing
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.video import Clip
@@ -141,7 +141,9 @@ def describe_source(clip: Clip, output: Path) -> dict[str, Any]:
 
 
 def write_record(output: Path, about: Mapping[str, Any]) -> None:
-    """Whole or not at all."""
+    """Whole or not at all. Only who holds the output writes it, so what is unfinished is a killed run's."""
+    for left in partials(sidecar_of(output)):
+        left.unlink(missing_ok=True)
     with replacing(sidecar_of(output)) as unfinished:
         unfinished.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 

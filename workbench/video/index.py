@@ -163,7 +163,9 @@ def _count(path: Path, is_long: bool) -> FrameIndex:
         for frame, stamp in decoder.frames(watch):
             seen.add(frame, stamp)
         time_base = stream.time_base or Fraction(1)
-        step = typical_step(seen.stamps, _nominal_step(stream, time_base))
+        bare = all(stamp is None for stamp in seen.stamps)  # a stream without a container: its frames know their length
+        nominal = (bare and seen.last_duration) or _nominal_step(stream, time_base)
+        step = typical_step(seen.stamps, nominal)
         may_leap = bool(container.format.flags & _MAY_LEAP)
         clock = steady(seen.stamps, step, time_base, may_leap=may_leap)
         last = _last_duration(clock.stamps, seen.last_duration, step) if clock.stamps else 0
