@@ -71,7 +71,7 @@ def upscale(page: Page) -> str:
     ready(view)
     drag(view.locator("clip-player"), 0.55)
     save(page, "done")
-    return page.url
+    return page.url.partition("#")[0]  # without the place in the clip: more words may follow
 
 
 def compare(page: Page) -> None:
