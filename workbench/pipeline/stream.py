@@ -141,19 +141,31 @@ def denoise(
             with clock("controlnet"):
                 down, mid = residuals(models, seen, timestep, prompt, guidance.embedding, artg, tap, i)
         with clock("unet"):
-            prediction = models.unet(
-                seen,
-                timestep,
-                encoder_hidden_states=prompt,
-                down_block_additional_residuals=down,
-                mid_block_additional_residual=mid,
-                return_dict=False,
-            )[0]
+            prediction = predict(models, seen, timestep, prompt, down, mid)
         prediction = tap("noise_pred", with_colours(models, prediction.float(), lr), i)
         latent, x0 = scheduler.step(prediction, t, latent, eta=0.0, return_dict=False)  # type: ignore[arg-type]
         tap("x0", x0, i)
         latent = tap("latent", latent, i)
     return latent
+
+
+def predict(
+    models: Models,
+    seen: Tensor,
+    timestep: Tensor,
+    prompt: Tensor,
+    down: Sequence[Tensor] | None = None,
+    mid: Tensor | None = None,
+) -> Tensor:
+    """The UNet's prediction (B, L, h, w) from the state beside the LR frame (B, L + 3, h, w), with ARTG's residuals."""
+    return models.unet(
+        seen,
+        timestep,
+        encoder_hidden_states=prompt,
+        down_block_additional_residuals=down,
+        mid_block_additional_residual=mid,
+        return_dict=False,
+    )[0]
 
 
 def with_colours(models: Models, x0: Tensor, lr: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from workbench.flow.warp import warp
 from workbench.models.autoencoder import CELL, Decoder, TemporalAutoencoderTiny
 from workbench.models.models import Models
-from workbench.pipeline.stream import fit, residuals
+from workbench.pipeline.stream import fit, predict, residuals
 from workbench.trace.tap import untapped
 from workbench.train import losses
 from workbench.train.data import Batch
@@ -129,14 +129,8 @@ def diffusion(models: Models, code: ResidualCode, batch: Batch, stage: Stage, no
     prompt = models.prompt.expand(len(hr), -1, -1)
     embedded = models.embed(warped)
     down, mid = residuals(models, seen[:guided], timesteps[:guided], prompt[:guided], embedded, 1.0, untapped, 0)
-    x0 = models.unet(
-        seen,
-        timesteps,
-        encoder_hidden_states=prompt,
-        down_block_additional_residuals=[_filled(r, len(hr)) for r in down],
-        mid_block_additional_residual=_filled(mid, len(hr)),
-        return_dict=False,
-    )[0]
+    filled = [_filled(residual, len(hr)) for residual in down]
+    x0 = predict(models, seen, timesteps, prompt, filled, _filled(mid, len(hr)))
     return F.mse_loss(x0[:, COLOURS:].float(), detail)
 
 

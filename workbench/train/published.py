@@ -19,6 +19,7 @@ from workbench.pipeline.stream import Guidance, decode, denoise, guide
 from workbench.train import losses
 from workbench.train.data import Batch
 from workbench.train.recipe import Losses, Stage
+from workbench.train.rollout import Kept, picture
 
 WIDTH = 64
 
@@ -37,21 +38,6 @@ class Critic(nn.Sequential):
         )
 
 
-class _States:
-    """A tap that keeps the predicted clean latent of every step."""
-
-    def __init__(self) -> None:
-        self.x0: list[Tensor] = []
-
-    def __call__(self, name: str, value: Tensor, step: int | None = None) -> Tensor:
-        if name == "x0":
-            self.x0.append(value)
-        return value
-
-    def wants(self, name: str) -> bool:
-        return False
-
-
 def denoising(models: Models, critic: Critic | None, batch: Batch, stage: Stage, noise: Tensor) -> Tensor:
     """The loss of the last frame's steps, from its noised latent; in ``guidance``, after an own frame before it.
 
@@ -66,12 +52,12 @@ def denoising(models: Models, critic: Critic | None, batch: Batch, stage: Stage,
     guidance = None
     if stage.trains == "guidance":
         with torch.no_grad():
-            before = decode(models, denoise(models, batch.lr[:, 0], noise[:, 0], stage.steps), batch.lr[:, 0], None)
+            before = picture(models, batch, 0, None, settings, noise[:, 0])
         guidance = guide(models, before, batch.flow[:, 0], lr, settings)
     start = kept[0].sqrt() * latent + (1 - kept[0]).sqrt() * noise[:, -1]
-    states = _States()
+    states = Kept("x0")
     made = decode(models, denoise(models, lr, start, stage.steps, guidance, tap=states), lr, None)
-    return velocity(states.x0, latent, kept) + likeness(made, truth, stage, critic)
+    return velocity(states.values, latent, kept) + likeness(made, truth, stage, critic)
 
 
 def velocity(x0: list[Tensor], latent: Tensor, kept: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.stream import decode, denoise, guide
+from workbench.trace.tap import Tap, untapped
 from workbench.train import losses
 from workbench.train.data import Batch
 from workbench.train.recipe import Losses, Stage
@@ -26,14 +27,16 @@ class Rollout:
     decoded: Tensor
 
 
-class _Decoded:
-    """A tap that keeps what the decoder made before back-projection."""
+class Kept:
+    """A tap that keeps the values of one name, such as ``decoded``: what the decoder made before back-projection."""
 
-    value: Tensor
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.values: list[Tensor] = []
 
     def __call__(self, name: str, value: Tensor, step: int | None = None) -> Tensor:
-        if name == "decoded":
-            self.value = value
+        if name == self.name:
+            self.values.append(value)
         return value
 
     def wants(self, name: str) -> bool:
@@ -43,15 +46,22 @@ class _Decoded:
 def roll(models: Models, batch: Batch, settings: Settings, noise: Tensor) -> Rollout:
     """Runs the clips frame by frame on the model's own outputs. ``noise``: (B, T, C, h, w)."""
     pictures: list[Tensor] = []
-    decoded: list[Tensor] = []
+    decoded = Kept("decoded")
     for k in range(batch.lr.shape[1]):
-        lr, kept, guidance = batch.lr[:, k], _Decoded(), None
-        if k > 0 and (settings.artg or settings.tpm):
-            guidance = guide(models, pictures[-1], batch.flow[:, k - 1], lr, settings)
-        latent = denoise(models, lr, noise[:, k], settings.steps, guidance, artg=settings.artg)
-        pictures.append(decode(models, latent, lr, guidance, tap=kept))
-        decoded.append(kept.value)
-    return Rollout(torch.stack(pictures, 1), torch.stack(decoded, 1))
+        past = pictures[-1] if pictures else None
+        pictures.append(picture(models, batch, k, past, settings, noise[:, k], decoded))
+    return Rollout(torch.stack(pictures, 1), torch.stack(decoded.values, 1))
+
+
+def picture(
+    models: Models, batch: Batch, k: int, past: Tensor | None, settings: Settings, noise: Tensor, tap: Tap = untapped
+) -> Tensor:
+    """Frame ``k`` (B, 3, H, W) after the frame ``past``; ``noise``: (B, L, h, w)."""
+    lr, guidance = batch.lr[:, k], None
+    if past is not None and (settings.artg or settings.tpm):
+        guidance = guide(models, past, batch.flow[:, k - 1], lr, settings)
+    latent = denoise(models, lr, noise, settings.steps, guidance, artg=settings.artg)
+    return decode(models, latent, lr, guidance, tap=tap)
 
 
 def objective(models: Models, batch: Batch, stage: Stage, weights: Losses, random: Choices) -> Tensor:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
-from workbench.pipeline.stream import decode, denoise, guide
 from workbench.train import losses
 from workbench.train.data import Batch
 from workbench.train.recipe import Losses, Stage
+from workbench.train.rollout import picture
 
 OTHER_STEPS = (1, 2, 8)
 
@@ -71,12 +71,3 @@ def sampled(models: Models, batch: Batch, stage: Stage, weights: Losses, random:
         one, two = made.chunk(2)
         loss = loss + stage.energy * losses.energy_score(one, two, truth.chunk(2)[0])
     return loss
-
-
-def picture(models: Models, batch: Batch, k: int, past: Tensor | None, settings: Settings, noise: Tensor) -> Tensor:
-    """Frame ``k`` (B, 3, H, W) after the frame ``past``; ``noise``: (B, L, h, w)."""
-    guidance = None
-    if past is not None and (settings.artg or settings.tpm):
-        guidance = guide(models, past, batch.flow[:, k - 1], batch.lr[:, k], settings)
-    latent = denoise(models, batch.lr[:, k], noise, settings.steps, guidance, artg=settings.artg)
-    return decode(models, latent, batch.lr[:, k], guidance)
