@@ -17,7 +17,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
-WIDTH, ROW, BOX, HIGH = 900, 84, 132, 40
+WIDTH, ROW, BOX, HIGH = 1160, 84, 132, 40
 SHIFT = 110  # a room alone on its floor stands aside, so that arrows pass it
 WORDS = {
     "cli": "the command line",
@@ -36,6 +36,10 @@ WORDS = {
     "flow": "motion, warping",
     "trace": "taps and edits",
     "video": "files in and out",
+    "engines": "the networks, faster",
+    "realtime": "while it happens",
+    "player": "look and choose",
+    "startup": "quick processes",
     "pixels": "x4 and ranges",
 }
 
