@@ -55,3 +55,18 @@ def tiny_models(seed: int = 0, **properties: object) -> Models:
     for network in models.networks.values():
         network.eval().requires_grad_(False)
     return models
+
+
+def generative_models(seed: int = 0) -> Models:
+    """The generative recipe's networks, random, with nothing at zero: pixels are channels, and colours the LR frame's."""
+    from workbench.train.build import build
+    from workbench.train.recipe import load_recipe, shipped
+
+    models = build(load_recipe(shipped("generative")).model, seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for layer in (models.unet.conv_out, *models.controlnet.controlnet_down_blocks):
+            torch.nn.init.normal_(layer.weight, std=0.1)  # type: ignore[arg-type]
+    for network in models.networks.values():
+        network.eval().requires_grad_(False)
+    return models

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,6 +125,37 @@ def peak_memory(device: torch.device) -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def forget_peak(device: torch.device) -> None:
+    """Lets the high marks of an NVIDIA GPU's memory begin anew."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak_reserved(device: torch.device) -> int:
+    """As ``peak_memory``, with what torch holds of an NVIDIA GPU and does not use at the moment."""
+    import torch
+
+    return torch.cuda.max_memory_reserved(device) if device.type == "cuda" else peak_memory(device)
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Convolutions and matrix products in float32 as it is, not in TF32, which torch takes for convolutions on a GPU."""
+    import torch
+
+    switches = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = False
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
 
 
 def machine() -> dict[str, str]:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.devices import exact_float32
 from workbench.errors import InputError
 from workbench.pipeline.load import load_pipeline
 from workbench.pipeline.output import Output
@@ -63,7 +64,8 @@ def verify(
     if not files:
         raise InputError(f"{folder} is no golden folder: expected model/ and at least one golden*.npz in it.")
     pipe = load_pipeline(folder / "model", device=device, dtype=dtype, engine=engine)
-    return [row for file in files for row in compare_run(pipe, read_golden(file), file.name)]
+    with exact_float32():
+        return [row for file in files for row in compare_run(pipe, read_golden(file), file.name)]
 
 
 def table(rows: Iterable[Deviation]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import psutil
 
 from workbench.bench.noise import moving_noise
-from workbench.devices import peak_memory, readable, release_memory, synchronize
+from workbench.devices import forget_peak, peak_reserved, readable, release_memory, synchronize
 from workbench.engines.choose import engines_here
 from workbench.engines.graphs import GraphRunner
 from workbench.engines.parts import PARTS
@@ -24,6 +25,8 @@ from workbench.pipeline.frames import padded
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
+
+LONGEST = 500  # characters of a reason
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Row:
     frames: list[float] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=dict)
     memory: int = 0
-    """bytes by which making ready and two frames raised the process (on a GPU: what torch allocated)"""
+    """bytes by which making ready and two frames raised the process (on a GPU: the most that torch reserved)"""
     difference: int = 0
     """largest difference of a byte to torch's, of 255"""
     share: float = 0.0
@@ -83,15 +86,19 @@ def bench_engines(
             row.refused = "no time was left for it"
         if not row.refused:
             say(name)
-            try:
+            with _or_refused(row):
                 running.append((row, _begin(row, models, size, settings, frames)))
-            except WorkbenchError as error:
-                row.refused = str(error)
     for k in range(repeats):
         truth: np.ndarray | None = None
         for row, stream in running:
-            seconds, out = _timed(models, lambda stream=stream: next(stream))
-            row.frames.append(seconds)
+            if row.refused:
+                continue
+            out = None
+            with _or_refused(row):
+                seconds, out = _timed(models, lambda stream=stream: next(stream))
+                row.frames.append(seconds)
+            if out is None:
+                continue
             for stage, value in out.seconds.items():
                 row.stages.setdefault(stage, []).append(value)
             image = out.image.astype(np.int16)
@@ -124,11 +131,22 @@ def ratio(row: Row, torch: Row) -> float:
     return row.frame / torch.frame
 
 
+@contextmanager
+def _or_refused(row: Row) -> Iterator[None]:
+    """One engine's failure, whatever it is, is its row's; the others go on."""
+    try:
+        yield
+    except Exception as error:  # compilers and drivers have errors of their own
+        row.refused = " ".join(f"{'' if isinstance(error, WorkbenchError) else type(error).__name__} {error}".split())
+        row.refused = row.refused[:LONGEST]
+        row.frames.clear()
+
+
 def _begin(
     row: Row, models: Models, size: tuple[int, int], settings: Settings, frames: list[np.ndarray]
 ) -> Iterator[Output]:
     """Makes the engine ready and runs its first two frames, which warm it up."""
-    before = _memory(models)
+    before = _memory(models, begins=True)
     row.ready, runner = _timed(models, lambda: _ready(make_runner(models, row.engine), padded(size)))
     stream = Pipeline(models, runner).stream(frames, settings)
     row.first_frame, _ = _timed(models, lambda: next(stream))
@@ -149,11 +167,15 @@ def _outside(runner: Runner, size: tuple[int, int]) -> float:
     return max(runner.session(part, size).outside() for part in PARTS)
 
 
-def _memory(models: Models) -> int:
-    if models.device.type == "cpu":
+def _memory(models: Models, *, begins: bool = False) -> int:
+    """Bytes held now; on an NVIDIA GPU, the most that was held since a call that ``begins``."""
+    device = models.device
+    if device.type == "cpu":
         return psutil.Process().memory_info().rss
-    release_memory(models.device)
-    return peak_memory(models.device)
+    if begins:
+        release_memory(device)
+        forget_peak(device)
+    return peak_reserved(device)
 
 
 def _timed(models: Models, work: Callable[[], Any]) -> tuple[float, Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,18 +17,73 @@ from typing import Any
 import torch
 
 from workbench._version import __version__
+from workbench.bench.engines import LONGEST, bench_engines, engine_table
 from workbench.bench.engines import Row as EngineRow
-from workbench.bench.engines import bench_engines, engine_table
-from workbench.devices import DTYPES, machine, peak_memory, resolve_device, resolve_dtype, usable_dtypes
+from workbench.devices import (
+    machine,
+    peak_memory,
+    readable,
+    release_memory,
+    resolve_device,
+    resolve_dtype,
+    usable_dtypes,
+)
+from workbench.engines.choose import lacking
 from workbench.engines.runner import Say, unsaid
-from workbench.errors import WorkbenchError
+from workbench.engines.table import ENGINES, TORCH
 from workbench.models.load import load_models
+from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
 from workbench.verify import verify
 
 LIMIT = 420.0  # seconds after which nothing new is begun; what runs then ends within a minute
-PACKAGES = ("torch", "diffusers", "onnxruntime", "onnxruntime-gpu", "openvino")
+PACKAGES = ("torch", "diffusers", "triton", "onnxruntime", "onnxruntime-gpu", "openvino")
 START, END = "<!-- machines -->", "<!-- end of machines -->"
+EMBEDDED, WIDE = "embedded", "published width, random weights"
+TESTS_WITHIN = 120.0  # seconds that the device's tests may take
+SETTINGS = Settings(flow="dis", flow_size="input")  # RAFT's weights may not be here
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model in one precision, and the engines that are timed with it side by side, torch always among them."""
+
+    model: str
+    dtype: str
+    engines: tuple[str, ...] = tuple(ENGINES)
+    channels_last: bool = False
+    about: str = ""
+
+    def __str__(self) -> str:
+        layout = "channels last" if self.channels_last else ""
+        return ", ".join(filter(None, (self.model, self.dtype, layout, self.about)))
+
+    def load(self, device: torch.device) -> Models:
+        dtype = resolve_dtype(self.dtype, device)
+        models = load_models(None, device=device, dtype=dtype) if self.model == EMBEDDED else _wide(device, dtype)
+        if self.channels_last:
+            for network in models.networks.values():
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return models
+
+
+QUICK = (TORCH, "cudagraphs")  # ready in seconds
+COMPILED = ("compile", "compile-cudagraphs")  # a minute
+GRAPHS = ("onnxruntime", "tensorrt")
+CASES = {  # by type of device, the most worth knowing first
+    "cuda": (
+        Case(WIDE, "fp16", QUICK),
+        Case(WIDE, "fp16", QUICK, channels_last=True),
+        Case(EMBEDDED, "fp16", QUICK),
+        Case(WIDE, "fp16", COMPILED, channels_last=True, about="compiled"),
+        Case(EMBEDDED, "fp16", COMPILED, about="compiled"),
+        Case(WIDE, "bf16", QUICK, channels_last=True),
+        Case(EMBEDDED, "fp32", QUICK),
+        Case(EMBEDDED, "fp16", GRAPHS, about="exported"),
+    ),
+    "mps": (Case(EMBEDDED, "fp16"), Case(WIDE, "fp16"), Case(EMBEDDED, "fp32")),
+    "cpu": (Case(EMBEDDED, "fp32"),),
+}
 
 
 def device_report(
@@ -33,19 +92,22 @@ def device_report(
     size: tuple[int, int] = (180, 320),
     repeats: int = 3,
     golden: Path | None = None,
-    engines: list[str] | None = None,
-    wide: bool | None = None,
+    tests: Path | None = None,
+    engines: Sequence[str] | None = None,
+    cases: Sequence[Case] | None = None,
     limit: float = LIMIT,
     say: Say = unsaid,
+    save: Callable[[dict[str, Any]], object] = unsaid,
 ) -> dict[str, Any]:
     """Verification and timings of one device, ready for JSON. ``size``: (h, w) of the frames.
 
-    ``golden``: a golden folder, else nothing is verified. ``wide``: also the published width with random weights; None:
-    on a GPU. ``limit``: seconds after which what is left is noted as not run.
+    ``golden``: a golden folder, else nothing is verified. ``tests``: a folder of tests, of which those that are marked
+    for devices run. ``cases``: None for the device's own; ``engines`` in place of each one's. ``limit``: seconds
+    after which what is left is noted as not run. ``save`` is given the report after every part of it, so that a run
+    that is ended keeps what it has.
     """
     where = resolve_device(device)
-    until = time.monotonic() + limit
-    wide = where.type != "cpu" if wide is None else wide
+    started = time.monotonic()
     report: dict[str, Any] = {
         "date": date.today().isoformat(),
         "machine": machine(),
@@ -53,39 +115,62 @@ def device_report(
         "versions": {"workbench": __version__} | {name: found for name in PACKAGES if (found := _version(name))},
         "size": list(size),
         "verify": {},
+        "tests": None,
         "engines": {},
+        "peak_memory": {},
     }
-    for dtype in usable_dtypes(where):
-        if golden is not None:
-            say(f"verify {dtype}")
-            report["verify"][dtype] = _unless_late(until, lambda dtype=dtype: _verified(golden, where, dtype))
-    models = {"embedded": lambda dtype: load_models(None, device=where, dtype=resolve_dtype(dtype, where))}
-    if wide:
-        models["published width, random weights"] = lambda dtype: _published(where, dtype)
-    for name, load in models.items():
-        for dtype in usable_dtypes(where)[:2] if where.type != "cpu" else ["fp32"]:
-            say(f"{name}, {dtype}")
-            run = _Run(load, dtype, size, repeats, engines, until, say)
-            report["engines"][f"{name}, {dtype}"] = _unless_late(until, run)
-    report["peak_memory"] = peak_memory(where)
-    report["seconds"] = round(time.monotonic() - until + limit, 1)
+    run = _Run(where, size, repeats, engines, started + limit, say)
+    for kind, name, work in _parts(run, golden, tests, CASES[where.type] if cases is None else cases):
+        say(f"{time.monotonic() - started:.0f} s: {kind} {name}".rstrip())
+        found = _unless_late(run.until, work)
+        if name:
+            report[kind][name] = found
+        else:
+            report[kind] = found
+        if kind == "engines":
+            report["peak_memory"][name] = peak_memory(where)
+            gc.collect()  # runners and the networks that they serve know each other
+            release_memory(where)
+        report["seconds"] = round(time.monotonic() - started, 1)
+        save(report)
     return report
 
 
+@dataclass(frozen=True)
 class _Run:
-    """One model's engines, in turn."""
+    """What every part needs to know."""
 
-    def __init__(self, load: Callable[[str], Any], dtype: str, size: tuple[int, int], repeats: int,
-                 engines: list[str] | None, until: float, say: Say) -> None:  # fmt: skip
-        self.load, self.dtype, self.size, self.repeats = load, dtype, size, repeats
-        self.engines, self.until, self.say = engines, until, say
+    device: torch.device
+    size: tuple[int, int]
+    repeats: int
+    engines: Sequence[str] | None
+    until: float
+    say: Say
 
-    def __call__(self) -> list[dict[str, Any]]:
+    def time(self, case: Case) -> list[dict[str, Any]]:
         rows = bench_engines(
-            self.load(self.dtype), self.size, Settings(flow="dis", flow_size="input"), names=self.engines,
+            case.load(self.device), self.size, SETTINGS, names=self.engines or case.engines,
             repeats=self.repeats, until=self.until, say=self.say,
         )  # fmt: skip
         return [row.to_dict() for row in rows]
+
+
+def _parts(
+    run: _Run, golden: Path | None, tests: Path | None, cases: Sequence[Case]
+) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    """(key in the report, name under it, what makes it): in the order of what is most worth knowing."""
+    dtypes = usable_dtypes(run.device)
+    first, later = cases[:3], cases[3:]
+    for dtype in dtypes if golden is not None else []:
+        yield "verify", dtype, lambda dtype=dtype: _verified(golden, run.device, dtype)  # type: ignore[arg-type]
+    for case in first:
+        yield "engines", str(case), lambda case=case: run.time(case)
+    if golden is not None and not lacking(ENGINES["cudagraphs"], run.device.type):
+        yield "verify", "fp32, cudagraphs", lambda: _verified(golden, run.device, "fp32", "cudagraphs")
+    if tests is not None:
+        yield "tests", "", lambda: _tested(tests)
+    for case in later:
+        yield "engines", str(case), lambda case=case: run.time(case)
 
 
 def write_report(report: dict[str, Any], path: Path, page: Path | None = None) -> None:
@@ -108,11 +193,16 @@ def section(report: dict[str, Any]) -> str:
     machine_words = ", ".join(f"{name} {value}" for name, value in report["machine"].items())
     versions = ", ".join(f"{name} {value}" for name, value in report["versions"].items())
     lines = [f"{_title(report)}\n", f"{report['date']}; {machine_words}; {versions}. {report['seconds']:.0f} s in all."]
+    if report["tests"]:
+        found = report["tests"]
+        words = found if isinstance(found, str) else "; ".join([found["summary"], *found["failed"]])
+        lines.append(f"\nTests marked for devices: {words}.")
     for dtype, found in report["verify"].items():
         words = found if isinstance(found, str) else _verdict(found)
         lines.append(f"\nVerify, {dtype}: {words}")
     for name, rows in report["engines"].items():
-        lines.append(f"\n### {name}, {w}x{h} to {4 * w}x{4 * h}\n")
+        peak = f", {readable(report['peak_memory'][name])} at the peak" if name in report["peak_memory"] else ""
+        lines.append(f"\n### {name}, {w}x{h} to {4 * w}x{4 * h}{peak}\n")
         if isinstance(rows, str):
             lines.append(rows)
             continue
@@ -137,8 +227,8 @@ def _verdict(found: dict[str, Any]) -> str:
     return f"{found['out']} of {found['values']} recorded values are out of the float32 tolerance; {worst}."
 
 
-def _verified(golden: Path, device: torch.device, dtype: str) -> dict[str, Any]:
-    rows = verify(golden, device=device, dtype=dtype)
+def _verified(golden: Path, device: torch.device, dtype: str, engine: str = TORCH) -> dict[str, Any]:
+    rows = verify(golden, device=device, dtype=dtype, engine=engine)
     return {
         "values": len(rows),
         "out": sum(not row.ok for row in rows),
@@ -147,25 +237,33 @@ def _verified(golden: Path, device: torch.device, dtype: str) -> dict[str, Any]:
     }
 
 
+def _tested(tests: Path) -> dict[str, Any]:
+    """pytest's last line, and the tests that failed; without the options that this project's suite needs plug-ins for."""
+    words = [sys.executable, "-m", "pytest", str(tests), "-m", "device", "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
+    done = subprocess.run([*words, "--tb=line"], capture_output=True, text=True, timeout=TESTS_WITHIN, check=False)
+    told = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["nothing was said"]
+    return {"summary": told[-1].strip("= "), "failed": [line for line in told if line.startswith(("FAILED", "ERROR"))]}
+
+
 def _unless_late(until: float, work: Callable[[], Any]) -> Any:
     """What the work gives; a sentence where there is no time left for it, or it cannot be done here."""
     if time.monotonic() > until:
         return "not run: the time was up."
     try:
         return work()
-    except (WorkbenchError, RuntimeError, NotImplementedError) as error:  # a report tells what a device cannot do
-        return f"failed: {' '.join(str(error).split())[:300]}"
+    except Exception as error:  # a report tells what a device cannot do, whatever says so
+        return f"failed ({type(error).__name__}): {' '.join(str(error).split())[:LONGEST]}"
 
 
-def _published(device: torch.device, dtype: str) -> Any:
-    """The published width before any training, in the precision and on the device."""
+def _wide(device: torch.device, dtype: torch.dtype) -> Models:
+    """The published width before any training, made where it runs."""
     from workbench.train.build import build
     from workbench.train.recipe import load_recipe, shipped
 
-    models = build(load_recipe(shipped("published_width")).model, seed=0)
+    with torch.device(device):
+        models = build(load_recipe(shipped("published_width")).model, seed=0)
     for network in models.networks.values():
-        network.to(device, getattr(torch, DTYPES[dtype])).eval().requires_grad_(False)
-    models.prompt = models.prompt.to(device)
+        network.to(dtype).eval().requires_grad_(False)
     return models
 
 

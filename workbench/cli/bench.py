@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report", type=Path, default=None, metavar="JSON",
         help="verify this device and time every engine on it, within 8 minutes; with --page, also as a section there",
     )  # fmt: skip
+    parser.add_argument("--minutes", type=float, default=7.0, help="with --report: after these nothing new is begun")
     parser.add_argument("--golden", type=Path, default=Path("tests/golden"), help="with --report: what is verified")
+    parser.add_argument("--tests", type=Path, default=Path("tests/device"), help="with --report: tests of a device")
     parser.add_argument("--json", type=Path, default=None, help="also write the numbers here")
     parser.add_argument("--figure", type=Path, default=None, help="also draw them here (.png, .svg, .pdf)")
     parser.epilog = "Example: workbench bench --size 160x90 --size 320x180 --vary vae_slicing=off,on --device all"
@@ -144,12 +146,17 @@ def _report(args: argparse.Namespace) -> int:
     from workbench.bench.report import device_report, section, write_report
 
     sizes = [size_of(text) for text in args.size or ["320x180"]]
-    golden = args.golden if args.golden.is_dir() else None
-    engines = None if args.engine == AUTO else args.engine.split(",")
     report = device_report(
-        args.device, size=sizes[0], repeats=args.repeats, golden=golden, engines=engines, say=_progress
+        args.device,
+        size=sizes[0],
+        repeats=args.repeats,
+        golden=args.golden if args.golden.is_dir() else None,
+        tests=args.tests if args.tests.is_dir() else None,
+        engines=None if args.engine == AUTO else args.engine.split(","),
+        limit=60 * args.minutes,
+        say=_progress,
+        save=lambda report: write_report(report, args.report, args.page),
     )
-    write_report(report, args.report, args.page)
     print(f"## {section(report)}")
     print(f"wrote {args.report}{f' and {args.page}' if args.page else ''}")
     return 0

@@ -8,11 +8,11 @@ from workbench.engines.table import AUTO, ENGINES, Engine
 from workbench.errors import EngineError, did_you_mean
 
 
-def find_engine(name: str) -> Engine:
-    """The row of a name. Raises EngineError for an unknown one."""
+def find_engine(name: str, device: str | None = None) -> Engine:
+    """The row of a name. Raises EngineError for an unknown one, with those that are here (for a ``device`` type)."""
     if name not in ENGINES:
         raise EngineError(
-            f"engine must be {AUTO} or one of {', '.join(ENGINES)}, got {name!r}.{did_you_mean(name, ENGINES)} {here()}"
+            f"engine must be {AUTO} or one of {', '.join(ENGINES)}, got {name!r}.{did_you_mean(name, ENGINES)} {here(device)}"
         )
     return ENGINES[name]
 
@@ -22,7 +22,7 @@ def check_engine(name: str, device: str, dtype: str) -> Engine:
 
     Raises EngineError otherwise, with what is lacking, and the engines that are here.
     """
-    engine = find_engine(name)
+    engine = find_engine(name, device)
     if why := lacking(engine, device):
         raise EngineError(f"engine {name!r} cannot run here: {why}. {here(device, but=name)}")
     if dtype not in usable_dtypes(engine, device):
@@ -46,11 +46,13 @@ def lacking(engine: Engine, device: str | None = None) -> str:
         needs = f"; it needs {engine.needs} ({engine.install})" if engine.needs else ""
         return f"it runs on {' and '.join(engine.devices)}, not on {device}{needs}"
     if engine.providers:
-        from workbench.engines.providers import providers_here
+        from workbench.engines.providers import fitting
 
-        if not any(name in providers_here() for name in engine.providers):
+        if not fitting(engine, device or ""):
             needs = f"needs {engine.needs}; " if engine.needs else ""
-            return f"it {needs}the installed ONNX Runtime has no {' or '.join(engine.providers)} ({engine.install})"
+            where = f" for {device}" if device else ""
+            names = " or ".join(engine.providers)
+            return f"it {needs}the installed ONNX Runtime has no {names}{where} ({engine.install})"
     return ""
 
 

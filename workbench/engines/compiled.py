@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from workbench.engines.runner import Runner
+from workbench.engines.parts import walk
+from workbench.engines.runner import Runner, Say, unsaid
 from workbench.engines.table import Engine
 from workbench.errors import EngineError
 from workbench.models.autoencoder import TemporalBlock
@@ -34,6 +35,9 @@ class CompiledRunner(Runner):
             for region in regions(network):
                 region.compile(dynamic=False)
         self.models = replace(models, **networks)
+
+    def prepare(self, size: tuple[int, int], say: Say = unsaid) -> None:
+        walk(self.models, size, lambda part, inputs: part.of(self.models, inputs))
 
 
 def regions(network: nn.Module) -> list[nn.Module]:

@@ -26,10 +26,9 @@ from workbench.models.models import Models
 from workbench.pixels import SCALE
 from workbench.trace.tap import Tap, untapped
 
-FORMAT = 1  # of a graph; raised when this project exports something else
+FORMAT = 2  # of a graph; raised when this project exports something else
 VERSIONS = ("torch", "diffusers", "onnx", "onnxscript")  # whose change may change a graph
 STAGES = ("conditioning", "features", "controlnet", "unet", "decode")  # of the loop, that graphs run
-IN_STRIPS = ("features", "decode")  # those that torch runs when they are sliced
 OVERHEAD = 32 * 2**20  # bytes of a runtime's code and compiled kernels
 SIZES = 2  # whose sessions are held at once
 
@@ -49,6 +48,7 @@ class Session(Protocol):
 OpenSession = Callable[[Engine, Path, torch.device], Session]
 Run = Callable[[str, tuple[int, int], Sequence[Tensor]], list[Tensor]]
 """(part, size (h, w), inputs) -> outputs."""
+Take = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
 
 class GraphRunner(Runner):
@@ -69,7 +69,7 @@ class GraphRunner(Runner):
 
     def extra_memory(self, stages: Mapping[str, int], weights: int, *, sliced: bool) -> int:
         """A graph keeps what it needs while another runs; measured within a third of this (docs/engines.md)."""
-        held = [stages.get(name, 0) for name in STAGES if not (sliced and name in IN_STRIPS)]
+        held = [stages.get(name, 0) for name in STAGES if not (sliced and in_strips(name))]
         return weights + OVERHEAD + max(0, sum(held) - max(stages.values()))
 
     def built(self, size: tuple[int, int]) -> bool:
@@ -162,10 +162,20 @@ class _Open:
     inputs: list[Shape]
 
 
-def serve(models: Models, run: Run) -> Models:
+def in_strips(stage: str) -> bool:
+    """Whether torch runs this stage of the loop where ``vae_slicing`` is on."""
+    return stage in ("features", "decode")
+
+
+def in_float32(values: Sequence[Tensor]) -> list[Tensor]:
+    """As an exported graph takes them: float32, and the timestep whole."""
+    return [value.float() if value.is_floating_point() else value.long() for value in values]
+
+
+def serve(models: Models, run: Run, take: Take = in_float32) -> Models:
     """The same models, whose networks are called alike and answered by ``run``. Weights and configurations are shared.
 
-    With ``vae_slicing`` the decoder's layers are called one by one, by torch.
+    ``take``: what becomes of the inputs before ``run`` is given them. With ``vae_slicing`` the decoder's layers are called one by one, by torch.
     """
     served: dict[str, Any] = {name: copy.copy(network) for name, network in models.networks.items()}
 
@@ -179,7 +189,7 @@ def serve(models: Models, run: Run) -> Models:
     ) -> tuple[Tensor]:
         down, mid = down_block_additional_residuals, mid_block_additional_residual
         residuals = [] if down is None or mid is None else [*down, mid]
-        inputs = _float([sample, timestep, encoder_hidden_states, *residuals])
+        inputs = take([sample, timestep, encoder_hidden_states, *residuals])
         return (run("unet", _size(sample), inputs)[0].to(sample.dtype),)
 
     def controlnet(
@@ -190,21 +200,22 @@ def serve(models: Models, run: Run) -> Models:
         conditioning_scale: float = 1.0,
         return_dict: bool = False,
     ) -> tuple[list[Tensor], Tensor]:
-        inputs = _float([sample, timestep, encoder_hidden_states, controlnet_cond])
+        inputs = take([sample, timestep, encoder_hidden_states, controlnet_cond])
         found = run("controlnet", _size(sample), inputs)
         *down, mid = ((value * conditioning_scale).to(sample.dtype) for value in found)
         return down, mid
 
-    def conditioning(warped: Tensor) -> Tensor:
-        return run("conditioning", _size(warped, SCALE), _float([warped]))[0].to(warped.dtype)
+    def conditioning(condition: Tensor) -> Tensor:
+        size = _size(condition, SCALE // models.unshuffles)
+        return run("conditioning", size, take([condition]))[0].to(condition.dtype)
 
     def temporal_memory(warped: Tensor) -> list[Tensor]:
-        return [value.to(warped.dtype) for value in run("features", _size(warped, SCALE), _float([warped]))]
+        return [value.to(warped.dtype) for value in run("features", _size(warped, SCALE), take([warped]))]
 
     def decode(latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped) -> Tensor:
         held = [tap(f"tpm.{k}.previous", value) for k, value in enumerate(memory or ())]
         part = "decode" if held else "decode_first"
-        return run(part, _size(latent), _float([latent, *held]))[0].to(latent.dtype)
+        return run(part, _size(latent), take([latent, *held]))[0].to(latent.dtype)
 
     served["unet"].forward = unet
     served["controlnet"].forward = controlnet
@@ -212,11 +223,6 @@ def serve(models: Models, run: Run) -> Models:
     served["vae"].temporal_memory = temporal_memory
     served["vae"].decode = decode
     return replace(models, **served)
-
-
-def _float(values: Sequence[Tensor]) -> list[Tensor]:
-    """As a graph takes them: float32, and the timestep whole."""
-    return [value.float() if value.is_floating_point() else value.long() for value in values]
 
 
 def _size(value: Tensor, scale: int = 1) -> tuple[int, int]:

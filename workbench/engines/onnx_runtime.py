@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workbench.devices import synchronize
-from workbench.engines.providers import CPU, PROVIDERS, Provider, plugin_devices, providers_here
+from workbench.engines.providers import CPU, Provider, fitting, plugin_devices
 from workbench.engines.table import Engine
 from workbench.errors import EngineError
 
@@ -106,14 +106,10 @@ def share_memory() -> None:
 
 def choose_provider(engine: Engine, device: torch.device) -> Provider:
     """The engine's first provider that is here and whose tensors live on this kind of device."""
-    fitting = [PROVIDERS[name] for name in engine.providers if name in providers_here()]
-    if device.type == "cuda":
-        fitting = [provider for provider in fitting if provider.device == "cuda"]
-    elif device.type == "cpu":
-        fitting = [provider for provider in fitting if provider.device == "cpu"]
-    if not fitting:
+    found = fitting(engine, device.type)
+    if not found:
         raise EngineError(f"engine {engine.name!r} has no provider for {device} here; choose another engine.")
-    return fitting[0]
+    return found[0]
 
 
 def check_provider(engine: str, wanted: str, found: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ temporal modules do not run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,9 +30,13 @@ class Part:
     takes: tuple[str, ...]
     gives: str
 
+    def of(self, models: Models, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The part, run by the models' own network, on inputs in its precision."""
+        return as_list(self.call(models.networks[self.network], *inputs))
 
-def _conditioning(network: Any, warped: Tensor) -> Tensor:
-    return network(warped)
+
+def _conditioning(network: Any, condition: Tensor) -> Tensor:
+    return network(condition)
 
 
 def _features(vae: Any, warped: Tensor) -> list[Tensor]:
@@ -62,7 +66,7 @@ def _decode(vae: Any, latent: Tensor, *memory: Tensor) -> Tensor:
 PARTS = {
     part.name: part
     for part in (  # each after those whose values it takes
-        Part("conditioning", "conditioning", _conditioning, ("warped",), "embedding"),
+        Part("conditioning", "conditioning", _conditioning, ("condition",), "embedding"),
         Part("features", "vae", _features, ("warped",), "memory"),
         Part("controlnet", "controlnet", _controlnet, ("sample", "timestep", "prompt", "embedding"), "residual"),
         Part("unet", "unet", _unet, ("sample", "timestep", "prompt", "residual"), "prediction"),
@@ -75,8 +79,10 @@ PARTS = {
 def given_shapes(models: Models, size: tuple[int, int]) -> Shapes:
     """Of the values that no part gives, for frames of ``size`` (h, w)."""
     h, w = size
+    pixels = models.unshuffles
     return {
         "warped": [(1, 3, SCALE * h, SCALE * w)],
+        "condition": [(1, 3 * pixels**2, SCALE * h // pixels, SCALE * w // pixels)],
         "sample": [(1, models.unet.config["in_channels"], h, w)],
         "timestep": [()],
         "prompt": [tuple(models.prompt.shape)],
@@ -109,15 +115,35 @@ class Call(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         given = [value.to(self._dtype) if value.is_floating_point() else value for value in inputs]
         result = self._call(self.network, *given)
-        return tuple(value.float() for value in (result if isinstance(result, (list, tuple)) else [result]))
+        return tuple(value.float() for value in as_list(result))
 
 
 def example(part: Part, shapes: Shapes) -> tuple[Tensor, ...]:
     """Inputs for an export, which reads their shapes."""
-    return tuple(
-        torch.zeros(shape) if shape else torch.tensor(499)  # the only value without a shape is the timestep
-        for shape in input_shapes(part, shapes)
-    )
+    return tuple(map(_zeros, input_shapes(part, shapes)))
+
+
+@torch.no_grad()
+def walk(models: Models, size: tuple[int, int], run: Callable[[Part, list[Tensor]], list[Tensor]]) -> None:
+    """Every part once on zeros for frames of ``size`` (h, w), each after those whose values it takes.
+
+    ``run``: (part, inputs of its own in its network's precision) -> outputs.
+    """
+    shapes, device = given_shapes(models, size), models.device
+    values = {name: [_zeros(shape).to(device) for shape in found] for name, found in shapes.items()}
+    for part in PARTS.values():
+        dtype = next(models.networks[part.network].parameters()).dtype
+        taken = [value for name in part.takes for value in values[name]]
+        inputs = [value.to(dtype, copy=True) if value.is_floating_point() else value.clone() for value in taken]
+        values[part.gives] = run(part, inputs)
+
+
+def as_list(result: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    return [result] if isinstance(result, Tensor) else list(result)
+
+
+def _zeros(shape: Shape) -> Tensor:
+    return torch.zeros(shape) if shape else torch.tensor(499)  # the only value without a shape is the timestep
 
 
 def _names(value: str, count: int) -> list[str]:

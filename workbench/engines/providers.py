@@ -9,6 +9,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from workbench.engines.table import Engine
+
 CPU = "CPUExecutionProvider"
 
 
@@ -68,6 +70,12 @@ def providers_here() -> tuple[str, ...]:
     built_in = onnxruntime.get_available_providers()
     plugins = [p.name for p in PROVIDERS.values() if p.plugin and plugin_devices(p)]
     return tuple(name for name in PROVIDERS if name in built_in or name in plugins)
+
+
+def fitting(engine: Engine, device: str) -> list[Provider]:
+    """The engine's providers that are here and whose tensors live on this type of device, in the table's order."""
+    found = [PROVIDERS[name] for name in engine.providers if name in providers_here()]
+    return [provider for provider in found if device not in ("cpu", "cuda") or provider.device == device]
 
 
 def plugin_devices(provider: Provider) -> list[Any]:

@@ -48,7 +48,7 @@ class Runner:
                 f"engine {self.name!r} does not show what happens inside a network, as {', '.join(inside)} do; "
                 f"run with engine {TORCH!r} (--engine {TORCH}) to record or edit it."
             )
-        if attention_slicing and self.engine.has_graphs:
+        if attention_slicing and not self.engine.inside:
             raise SettingsError(f"attention_slicing is for engine {TORCH!r}; {self.name!r} has no use for it.")
         return self
 

@@ -75,6 +75,20 @@ ENGINES = {
             inside=True,
         ),
         Engine(
+            name="cudagraphs",
+            about="the networks as they are, each recorded as a CUDA graph",
+            runner=f"{_HERE}.captured:CapturedRunner",
+            devices=("cuda",),
+            tolerance=1e-3,
+        ),
+        Engine(
+            name="compile-cudagraphs",
+            about="the networks' blocks compiled, and each network recorded as a CUDA graph",
+            runner=f"{_HERE}.captured:CompiledCapturedRunner",
+            devices=("cuda",),
+            tolerance=1e-3,
+        ),
+        Engine(
             name="onnxruntime",
             about="ONNX Runtime, on a CPU or an NVIDIA GPU",
             runner=f"{_HERE}.graphs:GraphRunner",
