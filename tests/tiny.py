@@ -58,7 +58,7 @@ def tiny_models(seed: int = 0, **properties: object) -> Models:
 
 
 def generative_models(seed: int = 0) -> Models:
-    """The generative recipe's networks, random, with nothing at zero: pixels are channels, and colours the LR frame's."""
+    """The generative recipe's networks, random, nothing at zero: pixels are channels, and colours the LR frame's."""
     from workbench.train.build import build
     from workbench.train.recipe import load_recipe, shipped
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import DeviceError
 
@@ -144,10 +144,10 @@ def peak_reserved(device: torch.device) -> int:
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Convolutions and matrix products in float32 as it is, not in TF32, which torch takes for convolutions on a GPU."""
+    """Convolutions and matrix products in whole float32, not in TF32, which torch takes for convolutions on a GPU."""
     import torch
 
-    switches = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    switches: tuple[Any, ...] = (torch.backends.cudnn, torch.backends.cuda.matmul)
     before = [switch.allow_tf32 for switch in switches]
     try:
         for switch in switches:

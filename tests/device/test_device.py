@@ -1,6 +1,6 @@
-"""Every device that is here makes the CPU's frames, in each of its precisions and with each engine that is ready at once.
+"""Every device that is here makes the CPU's frames, in each of its precisions, with each engine that is ready at once.
 
-These are the tests that ``workbench bench --report`` runs on a machine; where there is only a CPU they hold it to itself.
+``workbench bench --report`` runs these tests on a machine; where there is only a CPU they hold it to itself.
 """
 
 from __future__ import annotations

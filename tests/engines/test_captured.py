@@ -1,4 +1,4 @@
-"""CUDA graphs' bookkeeping, with a stand-in for the GPU's recorder: the same frames, and nothing left of another call."""
+"""CUDA graphs' bookkeeping, with a stand-in for the recorder: the same frames, and nothing left of another call."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def device_report(
     cases: Sequence[Case] | None = None,
     limit: float = LIMIT,
     say: Say = unsaid,
-    save: Callable[[dict[str, Any]], object] = unsaid,
+    save: Callable[[dict[str, Any]], object] = dict,
 ) -> dict[str, Any]:
     """Verification and timings of one device, ready for JSON. ``size``: (h, w) of the frames.
 
@@ -238,9 +238,10 @@ def _verified(golden: Path, device: torch.device, dtype: str, engine: str = TORC
 
 
 def _tested(tests: Path) -> dict[str, Any]:
-    """pytest's last line, and the tests that failed; without the options that this project's suite needs plug-ins for."""
-    words = [sys.executable, "-m", "pytest", str(tests), "-m", "device", "-q", "-o", "addopts=", "-p", "no:cacheprovider"]
-    done = subprocess.run([*words, "--tb=line"], capture_output=True, text=True, timeout=TESTS_WITHIN, check=False)
+    """pytest's last line, and the tests that failed; without the options that need the suite's plug-ins."""
+    words = [sys.executable, "-m", "pytest", str(tests), "-m", "device", "-q", "--tb=line"]
+    words += ["-o", "addopts=", "-p", "no:cacheprovider"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=TESTS_WITHIN, check=False)
     told = done.stdout.strip().splitlines() or done.stderr.strip().splitlines() or ["nothing was said"]
     return {"summary": told[-1].strip("= "), "failed": [line for line in told if line.startswith(("FAILED", "ERROR"))]}
 

@@ -1,7 +1,7 @@
 """CUDA graphs: each part of a model recorded once for a frame size, then replayed in one launch.
 
-A replay computes what the recording computed, where it computed it: inputs are copied in, results are copied out. Python
-does not run in between, so nothing inside a network can be looked at; the loop's own taps fire as ever.
+A replay computes what the recording computed, where it computed it: inputs are copied in, results are copied out.
+Python does not run in between, so nothing inside a network can be looked at; the loop's own taps fire as ever.
 """
 
 from __future__ import annotations

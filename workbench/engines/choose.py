@@ -12,7 +12,8 @@ def find_engine(name: str, device: str | None = None) -> Engine:
     """The row of a name. Raises EngineError for an unknown one, with those that are here (for a ``device`` type)."""
     if name not in ENGINES:
         raise EngineError(
-            f"engine must be {AUTO} or one of {', '.join(ENGINES)}, got {name!r}.{did_you_mean(name, ENGINES)} {here(device)}"
+            f"engine must be {AUTO} or one of {', '.join(ENGINES)}, got {name!r}."
+            f"{did_you_mean(name, ENGINES)} {here(device)}"
         )
     return ENGINES[name]
 

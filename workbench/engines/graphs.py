@@ -175,7 +175,8 @@ def in_float32(values: Sequence[Tensor]) -> list[Tensor]:
 def serve(models: Models, run: Run, take: Take = in_float32) -> Models:
     """The same models, whose networks are called alike and answered by ``run``. Weights and configurations are shared.
 
-    ``take``: what becomes of the inputs before ``run`` is given them. With ``vae_slicing`` the decoder's layers are called one by one, by torch.
+    ``take``: what becomes of the inputs before ``run`` is given them. With ``vae_slicing`` the decoder's layers are
+    called one by one, by torch.
     """
     served: dict[str, Any] = {name: copy.copy(network) for name, network in models.networks.items()}
 
