@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -10,17 +11,22 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from workbench import startup
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "workbench"
 
 UPSCALE = """
-import sys
+import importlib.metadata, sys
+scans, scan = [], importlib.metadata.packages_distributions
+importlib.metadata.packages_distributions = lambda: scans.append(1) or scan()
 from workbench.startup import COMPANIONS, own_process
 own_process()
 from workbench.cli import main
 assert main(["upscale", sys.argv[1], "-o", sys.argv[2], "--quiet"]) == 0
 assert "diffusers" in sys.modules
 assert not {*COMPANIONS, "matplotlib", "gradio"} & set(sys.modules), sys.modules.keys()
+assert not scans
 import scipy.special, torch._dynamo, torchvision
 from transformers import CLIPTextConfig
 """
@@ -38,6 +44,14 @@ from diffusers.utils import is_transformers_available
 assert is_transformers_available()
 assert torch.compiler.disable is disable
 assert None not in sys.modules.values()
+"""
+
+PARENT = """
+import subprocess, sys
+from workbench import startup
+startup.own_process()
+asks = "import os, sys; from workbench import startup; sys.exit(3 if startup._OWNED in os.environ else 0)"
+sys.exit(subprocess.call([sys.executable, "-c", asks]))
 """
 
 LEAVE = """
@@ -60,6 +74,20 @@ def test_upscale_imports_no_companion_of_diffusers_and_each_can_be_had_later(tmp
     done = run(UPSCALE, tmp_path / "in.png", tmp_path / "out.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.png").is_file()
+
+
+def test_a_scan_that_is_put_off_gives_the_same_answer():
+    scan = importlib.metadata.packages_distributions
+    with startup._scan_put_off():
+        later = importlib.metadata.packages_distributions()
+    assert importlib.metadata.packages_distributions is scan
+    assert dict(later) == scan()
+    assert "torch" in later and "no such package" not in later
+
+
+def test_what_an_own_process_starts_is_its_own():
+    done = run(PARENT)
+    assert done.returncode == 3, done.stderr
 
 
 def test_elsewhere_diffusers_is_whole():

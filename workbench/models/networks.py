@@ -1,8 +1,8 @@
 """The parts of diffusers that the project is made of: its one door."""
 
-from workbench.startup import import_alone
+from workbench.startup import import_quickly
 
-import_alone("diffusers.models.controlnets.controlnet", "diffusers.schedulers.scheduling_ddim")
+import_quickly("diffusers.models.controlnets.controlnet", "diffusers.schedulers.scheduling_ddim")
 
 from diffusers import __version__ as diffusers_version
 from diffusers.configuration_utils import ConfigMixin, register_to_config
