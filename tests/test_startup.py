@@ -56,9 +56,12 @@ sys.exit(subprocess.call([sys.executable, "-c", asks]))
 
 LEAVE = """
 import atexit, threading, time
+from concurrent.futures import ThreadPoolExecutor
 from workbench.startup import leave
 atexit.register(print, "at exit")
 threading.Thread(target=lambda: (time.sleep(0.1), print("thread"))).start()
+pool = ThreadPoolExecutor(1)  # the compiler leaves one
+pool.submit(print, "pool").result()
 leave(3)
 """
 
@@ -102,7 +105,7 @@ def test_a_diffusers_that_cannot_do_without_is_imported_whole():
 
 def test_leaving_waits_for_threads_and_calls_what_is_registered():
     done = run(LEAVE)
-    assert (done.returncode, done.stdout.split("\n")) == (3, ["thread", "at exit", ""])
+    assert (done.returncode, done.stdout.split("\n")) == (3, ["pool", "thread", "at exit", ""])
 
 
 def test_help_and_errors_load_no_torch():

@@ -46,7 +46,7 @@ def import_quickly(*modules: str) -> None:
 def leave(code: int) -> NoReturn:
     """Ends the process with what Python does at its end, and without taking torch's libraries down one by one: that
     takes half a second and 120 MB where torch is built for CUDA."""
-    threading._shutdown()  # type: ignore[attr-defined]  # as the interpreter does it: idle pools are told, threads waited for
+    threading._shutdown()  # type: ignore[attr-defined]  # as at any end: idle pools are closed, threads waited for
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
