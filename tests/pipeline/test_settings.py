@@ -53,7 +53,7 @@ def test_on_and_off_are_scales_of_artg():
         ({"artg": 2.1}, "artg must be a number from 0 to 2"),
         ({"artg": float("nan")}, "got nan"),
         ({"tpm": 1}, "tpm must be True or False, got 1"),
-        ({"flow": "farneback"}, "flow must be one of auto, raft-large"),
+        ({"flow": "no such estimator"}, "flow must be one of auto, raft-large"),
         ({"flow_size": None}, "flow_size must be one of"),
     ],
 )
