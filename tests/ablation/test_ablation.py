@@ -13,7 +13,7 @@ from tests.tiny import tiny_models
 from workbench.ablation import VARIANTS, Study, committed, effect, effects, measure
 from workbench.ablation.check import disagreements
 from workbench.ablation.page import bought, page
-from workbench.ablation.study import Row, Value
+from workbench.ablation.study import StudyRow, Value
 from workbench.cli import ablate
 from workbench.cli.main import main
 from workbench.errors import FlowError, InputError
@@ -56,13 +56,13 @@ def test_every_setting_has_a_measured_sentence(study) -> None:
 
 def row(
     name: str = "TPM off", *, psnr: float = 0.0, flicker: float = 0.0, time: float = 1.0, sure: float = 0.01
-) -> Row:
+) -> StudyRow:
     values = {m: Value(1.0, 0.0, 0.0, 0.0) for m in ("ssim_y", "haarpsi")}
     for metric, change in (("psnr_y", psnr), ("flicker", flicker)):
         way = "better" if (change > 0) == (metric == "psnr_y") else "worse"
         said = way if abs(change) > sure else "no difference found"
         values[metric] = Value(30 + change, change, change - sure, change + sure, said)
-    return Row(name, "tpm", {"tpm": False}, values, time, 100 * 2**20)
+    return StudyRow(name, "tpm", {"tpm": False}, values, time, 100 * 2**20)
 
 
 @pytest.fixture

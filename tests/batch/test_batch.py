@@ -24,7 +24,7 @@ from workbench.batch.clips import plan
 from workbench.batch.crews import crew
 from workbench.batch.processes import Processes
 from workbench.batch.progress import Progress
-from workbench.batch.runner import Job, News, run
+from workbench.batch.runner import Job, News, run_jobs
 from workbench.batch.upscaling import Orders, UpscaleClip
 from workbench.cli import main
 from workbench.pipeline.load import load_pipeline
@@ -80,7 +80,7 @@ def test_kills_and_bad_clips_cost_no_other(alone: Any, model: str, clips: Path, 
     workers = Processes(["cpu", "cpu"], Loader(model), threads=1, imports=("workbench.pipeline.load",))
     progress = Progress(tasks, jobs, str(tmp_path / "out"), lambda words: None)
     chance, kills = random.Random(0), 0
-    for news in run(workers, jobs):
+    for news in run_jobs(workers, jobs):
         progress.hear(news)
         if kills < 10 and news.kind == "told" and chance.random() < 0.3:
             os.kill(chance.choice(workers.pids), signal.SIGKILL)
@@ -158,7 +158,7 @@ def test_ray_actors_do_the_same_and_one_is_killed(
     workers = crew(Loader(model), devices="cpu:2", ray="local")
     killed = False
     ended: list[str] = []
-    for news in run(workers, jobs):
+    for news in run_jobs(workers, jobs):
         if news.kind == "begun" and not killed:
             killed = True
             ray_here.kill(workers.actors[0])  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ import pytest
 from tests.batch_jobs import Bad, Steps, dies, nothing, unable
 from workbench.batch.crews import parse
 from workbench.batch.processes import Processes
-from workbench.batch.runner import Job, run
+from workbench.batch.runner import Job, run_jobs
 from workbench.errors import DeviceError, ModelError
 
 
@@ -20,7 +20,7 @@ def numbers(file: Path) -> list[str]:
 
 def test_the_longest_goes_first_and_workers_do_many(tmp_path: Path) -> None:
     jobs = [Job(str(k), Steps(tmp_path / str(k)), weight=k % 3) for k in range(6)]
-    news = list(run(Processes(["cpu"], nothing, threads=1), jobs))
+    news = list(run_jobs(Processes(["cpu"], nothing, threads=1), jobs))
     begun = [n.job.name for n in news if n.kind == "begun" and n.job]
     assert begun == ["2", "5", "1", "4", "0", "3"]
     ended = [n.value for n in news if n.kind == "done"]
@@ -32,7 +32,7 @@ def test_the_longest_goes_first_and_workers_do_many(tmp_path: Path) -> None:
 def test_deaths_cost_nothing_as_long_as_a_job_gets_on(tmp_path: Path) -> None:
     jobs = [Job("hard", Steps(tmp_path / "hard", 6, deaths=(0, 1, 2, 4, 5)), 9)]
     jobs += [Job(str(k), Steps(tmp_path / str(k), 2, deaths=(k,))) for k in range(2)]
-    news = list(run(Processes(["cpu", "cpu"], nothing, threads=1), jobs))
+    news = list(run_jobs(Processes(["cpu", "cpu"], nothing, threads=1), jobs))
     assert sorted(n.job.name for n in news if n.kind == "done" and n.job) == ["0", "1", "hard"]
     assert not [n for n in news if n.kind == "failed"]
     assert numbers(tmp_path / "hard") == list("012345")
@@ -41,7 +41,7 @@ def test_deaths_cost_nothing_as_long_as_a_job_gets_on(tmp_path: Path) -> None:
 def test_a_job_that_always_kills_its_worker_is_given_up_and_the_others_are_done(tmp_path: Path) -> None:
     jobs = [Job("wall", Steps(tmp_path / "wall", walls=(1,)), 9), Job("fine", Steps(tmp_path / "fine"))]
     jobs += [Job(kind, Bad(kind)) for kind in ("input", "bug", "stop")]
-    news = list(run(Processes(["cpu"], nothing, threads=1), jobs))
+    news = list(run_jobs(Processes(["cpu"], nothing, threads=1), jobs))
     ended = {n.job.name: (n.kind, n.value) for n in news if n.kind in ("done", "failed", "stopped") and n.job}
     assert ended["fine"][0] == "done"
     assert ended["wall"] == ("failed", "its worker died 3 times without getting on (signal 11, SIGSEGV)")
@@ -53,14 +53,14 @@ def test_a_job_that_always_kills_its_worker_is_given_up_and_the_others_are_done(
 def test_workers_that_cannot_begin_end_the_batch(tmp_path: Path) -> None:
     jobs = [Job("a", Steps(tmp_path / "a"))]
     with pytest.raises(ModelError, match="no model for cpu"):
-        list(run(Processes(["cpu"], unable, threads=1), jobs))
+        list(run_jobs(Processes(["cpu"], unable, threads=1), jobs))
     with pytest.raises(DeviceError, match=r"3 in a row ended before their first clip \(signal 9, SIGKILL\)"):
-        list(run(Processes(["cpu", "cpu"], dies, threads=1), jobs))
+        list(run_jobs(Processes(["cpu", "cpu"], dies, threads=1), jobs))
     assert not (tmp_path / "a").exists()
 
 
 def test_ending_early_stops_the_workers_at_their_next_word(tmp_path: Path) -> None:
-    news = run(Processes(["cpu"], nothing, threads=1), [Job("long", Steps(tmp_path / "long", 10_000, pause=0.01))])
+    news = run_jobs(Processes(["cpu"], nothing, threads=1), [Job("long", Steps(tmp_path / "long", 10_000, pause=0.01))])
     for one in news:
         if one.kind == "told":
             break

@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 from workbench.comparison import peer_table
-from workbench.comparison.peer_table import OURS, PeerTable, Row, disagreements, measure, page, shipped
+from workbench.comparison.peer_table import OURS, PeerRow, PeerTable, disagreements, measure, page, shipped
 from workbench.models.folder import fingerprint
 from workbench.models.hub import EMBEDDED
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def table() -> PeerTable:
     means = dict.fromkeys(peer_table.MEASURED, 1.0)
     said = dict.fromkeys(peer_table.MEASURED, "no difference found") | {"cvvdp": "worse"}
-    rows = [Row("bicubic", OURS, means, {}, 0.5), Row("bicubic", "realesrgan-x4plus", means, said, 5.0)]
+    rows = [PeerRow("bicubic", OURS, means, {}, 0.5), PeerRow("bicubic", "realesrgan-x4plus", means, said, 5.0)]
     return PeerTable("0" * 64, {"a": 3}, (64, 96), rows, {"processor": "P", "cores": "2"})
 
 

@@ -19,7 +19,7 @@ from tests.browser import chromium
 from workbench.comparison import Comparison, compare
 from workbench.comparison.curves import curve, frame_ticks, nice_ticks
 from workbench.comparison.pictures import most_different, mp4
-from workbench.comparison.store import Store
+from workbench.comparison.store import Folder
 from workbench.errors import InputError
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -158,7 +158,7 @@ def test_a_report_needs_pictures(result: Comparison, tmp_path: Path) -> None:
 
 
 def test_crops_are_where_the_columns_differ(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = Folder(tmp_path)
     for index in range(3):
         store.save_picture(0, index, np.full((96, 128, 3), 100, np.uint8))
         other = np.full((96, 128, 3), 100, np.uint8)

@@ -21,7 +21,7 @@ from torch import Tensor
 import workbench as wb
 from workbench import metrics
 from workbench.comparison import Comparison, ImageModel, Interpolation, Recorded, compare, upscaler
-from workbench.comparison.store import Store, decode, encode
+from workbench.comparison.store import Folder, decode, encode
 from workbench.comparison.tables import significant
 from workbench.errors import FlowError, InputError, ModelError, SettingsError
 from workbench.pipeline.settings import Settings
@@ -212,7 +212,7 @@ def test_all_are_compared_at_a_smaller_size(tiny_pipe, moving_frames, truth, tmp
     assert min(value for value in result.values["small"]["psnr"] if value is not None) > 50  # rounding alone
     assert result.values["x4"]["psnr"] == [math.inf] * len(truth)
     expected = [target.apply(out.frame) for out in tiny_pipe.stream(moving_frames, QUICK)]
-    kept = Store(tmp_path / "kept")
+    kept = Folder(tmp_path / "kept")
     assert all(np.array_equal(kept.picture(0, k), unit_to_image(frame)) for k, frame in enumerate(expected))
     page = result.report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"{size[0]}×{size[1]}" in page

@@ -18,7 +18,7 @@ from tests.app_server import free_port
 from tests.video_material import make_video, pictures
 from workbench.cli import main
 from workbench.errors import InputError, OutputError
-from workbench.realtime import Captured, Cost, Newest, Pace, choose, open_sink, open_source, run
+from workbench.realtime import Captured, Cost, Newest, Pace, choose, open_sink, open_source, run_live
 from workbench.realtime.calibrate import MARGIN, calibrate, within
 from workbench.realtime.newest import Ended
 from workbench.realtime.sinks import EncodedSink
@@ -89,7 +89,7 @@ def test_pace_counts_and_its_memory_does_not_grow() -> None:
 
 def test_every_frame_is_upscaled_or_counted_as_dropped(tiny_pipe) -> None:
     source, sink = Fast(12), Kept()
-    report = run(tiny_pipe, source, sink, SETTINGS, on_output=lambda *_: source.taken.release())
+    report = run_live(tiny_pipe, source, sink, SETTINGS, on_output=lambda *_: source.taken.release())
     assert sink.closed
     assert report.end == "the source ended"
     assert report.pace.frames == len(sink.images) >= 4
@@ -138,7 +138,7 @@ def test_a_sender_that_goes_and_comes_back_in_another_size(tiny_pipe, tmp_path: 
             raise KeyboardInterrupt
 
     try:
-        report = run(
+        report = run_live(
             tiny_pipe, open_source(f"udp://127.0.0.1:{port}"), open_sink(str(path)), SETTINGS,
             say=said.append, on_output=look,
         )  # fmt: skip
@@ -196,7 +196,7 @@ def test_a_clip_is_played_in_real_time_and_a_pipe_is_written(tiny_pipe, tmp_path
     clip = make_video(tmp_path / "clip.mkv", pictures(6, 32, 16), rate=10, codec="ffv1", pix_fmt="yuv444p")
     stream = io.BytesIO()
     begun = time.monotonic()
-    report = run(tiny_pipe, open_source(str(clip)), open_sink("-", rate=10, stream=stream), SETTINGS)
+    report = run_live(tiny_pipe, open_source(str(clip)), open_sink("-", rate=10, stream=stream), SETTINGS)
     assert time.monotonic() - begun >= 0.5
     made = wb.read_y4m(io.BytesIO(stream.getvalue()))
     assert (made.size, made.rate, len(list(made))) == ((128, 64), 10, report.pace.frames)

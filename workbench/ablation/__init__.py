@@ -1,5 +1,5 @@
 """Which part earns its cost: the embedded model with one setting changed at a time, measured on the shipped samples."""
 
-from workbench.ablation.study import METRICS, VARIANTS, Row, Study, Value, Variant, committed, effect, effects, shipped
+from workbench.ablation.study import VARIANTS, Study, Variant, committed, effect, effects, shipped
 
-__all__ = ["METRICS", "VARIANTS", "Row", "Study", "Value", "Variant", "committed", "effect", "effects", "shipped"]
+__all__ = ["VARIANTS", "Study", "Variant", "committed", "effect", "effects", "shipped"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.ablation.study import Row, Study
+from workbench.ablation.study import Study, StudyRow
 
 TOLERANCES = {"psnr_y": 0.02, "ssim_y": 0.0005, "haarpsi": 0.001, "flicker": 0.01}  # of a row's means
 TIME_FACTOR = 1.5  # two ratios of times agree within it, either way: other processors have other bottlenecks
@@ -33,7 +33,7 @@ def disagreements(kept: Study, again: Study) -> list[str]:
     return lines
 
 
-def _of_row(before: Row, now: Row) -> list[str]:
+def _of_row(before: StudyRow, now: StudyRow) -> list[str]:
     lines = []
     for metric, tolerance in TOLERANCES.items():
         was, found = before.values[metric].mean, now.values[metric].mean

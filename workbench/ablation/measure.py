@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.ablation.study import BASE, METRICS, VARIANTS, Row, Study, Value, Variant
+from workbench.ablation.study import BASE, METRICS, VARIANTS, Study, StudyRow, Value, Variant
 from workbench.comparison import Comparison, Interpolation, PipelineUpscaler, compare
 from workbench.comparison.machine import versions
 from workbench.comparison.statistics import TOO_FEW_CLIPS, Difference, over_clips
@@ -89,13 +89,13 @@ def study(
     variants, missing = _available(pipe, [Variant(BASE, "", {}), *VARIANTS], base)
     values = _values(done)
     rows = [
-        Row(
+        StudyRow(
             v.name, v.about, v.changes, values[v.name], _ratio(done, v.name),
             estimate_memory(p, WHOLE, base.but(**v.changes)).working,
         )
         for v, p in zip(variants, _pipes(pipe, variants), strict=True)
     ]  # fmt: skip
-    rows.append(Row("bicubic", "", {}, values["bicubic"], None, None))
+    rows.append(StudyRow("bicubic", "", {}, values["bicubic"], None, None))
     clips = {name: len(lr) for name, lr, _ in pairs}
     size = (pairs[0][1].height, pairs[0][1].width)
     return Study(model, clips, size, rows, missing, versions())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.ablation.check import STATED
-from workbench.ablation.study import METRICS, TOLD, Row, Study, effect
+from workbench.ablation.study import METRICS, TOLD, Study, StudyRow, effect
 
 TITLES = ("", "PSNR-Y ↑ (dB)", "SSIM-Y ↑", "HaarPSI ↑", "flicker ↓", "time", "memory")
 DIGITS = {"psnr_y": 3, "ssim_y": 4, "haarpsi": 4, "flicker": 3}
@@ -69,7 +69,7 @@ def _table(study: Study) -> list[str]:
     return rows
 
 
-def _cell(study: Study, row: Row, metric: str) -> str:
+def _cell(study: Study, row: StudyRow, metric: str) -> str:
     value, digits = row.values[metric], DIGITS[metric]
     if row is study.base:
         return f"{value.mean:.{digits}f}"
@@ -94,7 +94,7 @@ def _words(study: Study) -> list[str]:
     return lines
 
 
-def bought(study: Study, without: Row) -> str:
+def bought(study: Study, without: StudyRow) -> str:
     """From the row without a part: what having it buys and costs."""
     buys, costs = [], []
     for metric, label, unit, digits in TOLD:

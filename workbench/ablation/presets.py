@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.ablation.study import Row, Study, committed, effect
+from workbench.ablation.study import Study, StudyRow, committed, effect
 
 PARTS = ("steps", "artg", "tpm", "flow", "flow_size")  # what a preset may change; memory settings change no picture
 LOST = {"psnr_y": -0.2, "ssim_y": -0.003, "haarpsi": -0.003}  # at most, by the fast one
@@ -40,13 +40,13 @@ def presets() -> tuple[Preset, ...]:
     return tuple(found)
 
 
-def _harmless(study: Study, row: Row) -> bool:
+def _harmless(study: Study, row: StudyRow) -> bool:
     """Whether a row is quicker, and loses little that can be seen."""
     kept = all(row.values[name].difference >= most for name, most in LOST.items())
     steady = row.values["flicker"].mean <= FLICKER * study.base.values["flicker"].mean
     return row.time is not None and row.time < 0.95 and kept and steady
 
 
-def _better(row: Row) -> bool:
+def _better(row: StudyRow) -> bool:
     """Whether a row has more fidelity and no more flicker; whether that is certain, its words say."""
     return row.values["psnr_y"].difference > 0 and row.values["flicker"].difference <= 0

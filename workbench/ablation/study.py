@@ -68,7 +68,7 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Row:
+class StudyRow:
     """``changes``: to the default settings. ``time``: seconds per frame, as a ratio to the base row's. ``memory``:
     bytes of the peak beside the weights, for whole frames, estimated (``pipeline.memory``). Both are None for what is
     not the pipeline."""
@@ -90,18 +90,18 @@ class Study:
     model: str
     clips: dict[str, int]
     size: tuple[int, int]
-    rows: list[Row]
+    rows: list[StudyRow]
     missing: dict[str, str]
     made: dict[str, str]
 
     @property
-    def base(self) -> Row:
+    def base(self) -> StudyRow:
         return self.rows[0]
 
-    def row(self, name: str) -> Row | None:
+    def row(self, name: str) -> StudyRow | None:
         return next((row for row in self.rows if row.name == name), None)
 
-    def memory_ratio(self, row: Row) -> float | None:
+    def memory_ratio(self, row: StudyRow) -> float | None:
         return None if row.memory is None or not self.base.memory else row.memory / self.base.memory
 
     def to_json(self) -> str:
@@ -113,7 +113,7 @@ class Study:
         if not isinstance(content, dict) or content.pop("format", "") != FORMAT:
             raise InputError(f"this is no ablation table of this workbench: expected format {FORMAT}.")
         rows = [
-            Row(**row | {"values": {name: Value(**value) for name, value in row["values"].items()}})
+            StudyRow(**row | {"values": {name: Value(**value) for name, value in row["values"].items()}})
             for row in content.pop("rows")
         ]
         return cls(rows=rows, size=tuple(content.pop("size")), **content)
@@ -139,7 +139,7 @@ def effects() -> dict[str, str]:
     return told
 
 
-def effect(study: Study, row: Row) -> str:
+def effect(study: Study, row: StudyRow) -> str:
     """``PSNR-Y -0.12 dB, flicker +0.03, 0.78x the time, 0.95x the memory``.
 
     What does not hold has its verdict in place of a number; memory is spoken of where it changes."""

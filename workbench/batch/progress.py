@@ -21,7 +21,7 @@ SUMMARY = "batch"  # .json and .csv
 
 
 @dataclass
-class Row:
+class ClipRow:
     """One clip in the summary. ``state``: "waiting", "working", "done", "failed" or "stopped"."""
 
     source: str
@@ -66,7 +66,7 @@ class Progress:
     def __init__(
         self, tasks: Sequence[Task], jobs: Sequence[Job], output: str, say: Callable[[str], object], orders: str = ""
     ) -> None:
-        self.rows = [Row(task.source, task.output, key=_key(task, orders)) for task in tasks]
+        self.rows = [ClipRow(task.source, task.output, key=_key(task, orders)) for task in tasks]
         self._row = {id(job): row for job, row in zip(jobs, self.rows, strict=True)}
         self._jobs, self._output, self._say = jobs, output, say
         self._working: dict[int, _Working] = {}
@@ -108,7 +108,7 @@ class Progress:
             working.first, working.since = done - 1, time.monotonic() - (seconds or 0.0)
         working.done, working.of = done, of
 
-    def _end(self, row: Row, value: Any) -> None:
+    def _end(self, row: ClipRow, value: Any) -> None:
         if row.state == "done":
             row.frames, row.seconds = value["frames"], value["seconds"]
             row.notes, row.metrics = value["notes"], value.get("metrics", {})
@@ -178,7 +178,7 @@ class Progress:
         return "\n".join(lines)
 
 
-def as_csv(rows: Sequence[Row]) -> str:
+def as_csv(rows: Sequence[ClipRow]) -> str:
     """One line a clip; metrics are columns."""
     metrics = sorted({name for row in rows for name in row.metrics})
     text = io.StringIO()
@@ -196,14 +196,14 @@ def _key(task: Task, orders: str) -> str:
     return hashlib.sha256(f"{orders} {identity(task.source)} {task.reference}".encode()).hexdigest()[:16]
 
 
-def _summary(folder: str) -> dict[str, Row]:
+def _summary(folder: str) -> dict[str, ClipRow]:
     """The rows of the batch before, by output, where it lies at an address."""
     if not is_address(folder):
         return {}
     system, path = open_system(folder)
     try:
         rows = json.loads(system.cat_file(f"{path.rstrip('/')}/{SUMMARY}.json"))["clips"]
-        return {row["output"]: Row(**row) for row in rows}
+        return {row["output"]: ClipRow(**row) for row in rows}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

@@ -74,7 +74,7 @@ class Crew(Protocol):
         ...
 
 
-def run(crew: Crew, jobs: Sequence[Job]) -> Iterator[News]:
+def run_jobs(crew: Crew, jobs: Sequence[Job]) -> Iterator[News]:
     """Does all jobs, longest first, and yields what happens.
 
     A job whose worker dies is begun again, by another worker; after ``PATIENCE`` deaths in a row in which it told

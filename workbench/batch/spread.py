@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.batch.crews import AUTO, crew
-from workbench.batch.runner import Job, Tell, run
+from workbench.batch.runner import Job, Tell, run_jobs
 from workbench.errors import InputError
 
 
@@ -28,7 +28,7 @@ class Spread:
         jobs = [Job(str(getattr(work, "name", place)), _Quiet(work)) for place, work in enumerate(works)]
         done: dict[int, Any] = {}
         failed = []
-        for news in run(crew(self.load, devices=self.devices, ray=self.ray), jobs):
+        for news in run_jobs(crew(self.load, devices=self.devices, ray=self.ray), jobs):
             if news.job is not None and news.kind == "done":
                 done[id(news.job)] = news.value
                 self.say(f"[{len(done)}/{len(jobs)}] {news.job.name} ({news.place})")

@@ -30,7 +30,7 @@ LONGEST = 500  # characters of a reason
 
 
 @dataclass
-class Row:
+class EngineRow:
     """One engine; times are seconds, of frames that have a previous one."""
 
     engine: str
@@ -68,7 +68,7 @@ def bench_engines(
     repeats: int = 3,
     until: float = float("inf"),
     say: Say = unsaid,
-) -> list[Row]:
+) -> list[EngineRow]:
     """Rows for ``names`` (None: all in the table), torch first, for frames of ``size`` (h, w).
 
     ``until``: a ``time.monotonic()`` after which no further engine is begun; its row says so.
@@ -77,10 +77,10 @@ def bench_engines(
     here = engines_here(models.device.type)
     asked = [TORCH, *(name for name in names or ENGINES if name != TORCH)]
     frames = moving_noise(size, repeats + 2)
-    running: list[tuple[Row, Iterator[Output]]] = []
+    running: list[tuple[EngineRow, Iterator[Output]]] = []
     rows = []
     for name in asked:
-        row = Row(name, refused=here[name])
+        row = EngineRow(name, refused=here[name])
         rows.append(row)
         if not row.refused and time.monotonic() > until:
             row.refused = "no time was left for it"
@@ -109,7 +109,7 @@ def bench_engines(
     return rows
 
 
-def engine_table(rows: Sequence[Row]) -> list[list[str]]:
+def engine_table(rows: Sequence[EngineRow]) -> list[list[str]]:
     """A heading, then a row for each engine that ran."""
     table = [
         ["engine", "s/frame", "of torch", "unet", "controlnet", "decode", "ready, s", "first frame, s", "memory",
@@ -126,13 +126,13 @@ def engine_table(rows: Sequence[Row]) -> list[list[str]]:
     return table
 
 
-def ratio(row: Row, torch: Row) -> float:
+def ratio(row: EngineRow, torch: EngineRow) -> float:
     """Of the medians."""
     return row.frame / torch.frame
 
 
 @contextmanager
-def _or_refused(row: Row) -> Iterator[None]:
+def _or_refused(row: EngineRow) -> Iterator[None]:
     """One engine's failure, whatever it is, is its row's; the others go on."""
     try:
         yield
@@ -143,7 +143,7 @@ def _or_refused(row: Row) -> Iterator[None]:
 
 
 def _begin(
-    row: Row, models: Models, size: tuple[int, int], settings: Settings, frames: list[np.ndarray]
+    row: EngineRow, models: Models, size: tuple[int, int], settings: Settings, frames: list[np.ndarray]
 ) -> Iterator[Output]:
     """Makes the engine ready and runs its first two frames, which warm it up."""
     before = _memory(models, begins=True)

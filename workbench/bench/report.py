@@ -17,8 +17,7 @@ from typing import Any
 import torch
 
 from workbench._version import __version__
-from workbench.bench.engines import LONGEST, bench_engines, engine_table
-from workbench.bench.engines import Row as EngineRow
+from workbench.bench.engines import LONGEST, EngineRow, bench_engines, engine_table
 from workbench.devices import (
     machine,
     peak_memory,

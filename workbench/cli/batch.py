@@ -54,8 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from workbench.batch.clips import plan
     from workbench.batch.crews import Load, crew
     from workbench.batch.progress import Progress
-    from workbench.batch.runner import Job
-    from workbench.batch.runner import run as run_jobs
+    from workbench.batch.runner import Job, run_jobs
     from workbench.batch.upscaling import Orders, UpscaleClip
 
     orders = Orders(

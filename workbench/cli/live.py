@@ -68,8 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _live(args: argparse.Namespace, stream: Any) -> Report:
     from workbench.pipeline.load import load_pipeline
-    from workbench.realtime import calibrate, open_sink, open_source
-    from workbench.realtime import run as run_live
+    from workbench.realtime import calibrate, open_sink, open_source, run_live
 
     settings = settings_from(args)
     sink = open_sink(args.output, rate=args.fps or args.target_fps, overwrite=args.overwrite, stream=stream)

@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.comparison.numbers import Numbers
 from workbench.comparison.report import player_data, script_json
-from workbench.comparison.store import Store
+from workbench.comparison.store import Folder
 from workbench.errors import InputError, OutputError
 from workbench.player import script
 from workbench.player.votes import Vote, result
@@ -65,7 +65,7 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def blind_page(comparison: Numbers, store: Store, rounds: int) -> str:
+def blind_page(comparison: Numbers, store: Folder, rounds: int) -> str:
     """The page that asks; it sends each answer to ``votes`` beside it."""
     data: dict[str, Any] = player_data(comparison, store) | {"rounds": rounds}
     data["clips"] = {name: clip for name, clip in data["clips"].items() if name in comparison.columns}

@@ -17,7 +17,7 @@ import numpy as np
 from workbench.comparison.film import write_film
 from workbench.comparison.numbers import Numbers
 from workbench.comparison.report import report_page, write_report
-from workbench.comparison.store import Store, decode, encode
+from workbench.comparison.store import Folder, decode, encode
 from workbench.errors import InputError
 
 FORMAT = "stream-diffvsr-comparison/1"
@@ -34,7 +34,7 @@ class Comparison(Numbers):
     @classmethod
     def collect(
         cls,
-        store: Store,
+        store: Folder,
         about: dict[str, Any],
         sequences: dict[str, dict[str, list[float | None]]],
         temporary: TemporaryDirectory[str] | None = None,
@@ -114,11 +114,11 @@ class Comparison(Numbers):
         """The report's page with nothing but its player, as HTML: to be put into an iframe."""
         return report_page(self, self.pictures(), embedded=True)
 
-    def pictures(self) -> Store:
+    def pictures(self) -> Folder:
         """Where the pictures lie; raises InputError when only numbers were kept."""
         if self.folder is None:
             raise InputError("a report needs the comparison's pictures; load it from the folder they were kept in.")
-        return Store(self.folder)
+        return Folder(self.folder)
 
 
 def _known(value: float | None) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from workbench.comparison.numbers import Numbers
-from workbench.comparison.store import REFERENCE, Store
+from workbench.comparison.store import REFERENCE, Folder
 from workbench.errors import OutputError, SettingsError
 from workbench.video import ClipWriter
 
@@ -26,7 +26,7 @@ Pictures = Sequence[np.ndarray]
 
 
 def write_film(
-    comparison: Numbers, store: Store, path: Path, *, layout: str = "sweep", columns: Sequence[str] = ()
+    comparison: Numbers, store: Folder, path: Path, *, layout: str = "sweep", columns: Sequence[str] = ()
 ) -> Path:
     """``path``: .mp4, .mkv, or .gif and .webp (at most 640 pixels wide). ``layout``: one of ``LAYOUTS``.
 

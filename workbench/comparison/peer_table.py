@@ -33,7 +33,7 @@ STATED = "within " + ", ".join(f"{value:g} {METRICS[name].label}" for name, valu
 
 
 @dataclass(frozen=True)
-class Row:
+class PeerRow:
     """One upscaler under one degradation. ``means`` over the scenes; ``verdicts``: of the difference to the embedded
     model ("" in its own row); ``seconds``: a frame, the median over the frames but each scene's first."""
 
@@ -52,7 +52,7 @@ class PeerTable:
     model: str
     clips: dict[str, int]
     size: tuple[int, int]
-    rows: list[Row]
+    rows: list[PeerRow]
     made: dict[str, str]
 
     def to_json(self) -> str:
@@ -63,7 +63,7 @@ class PeerTable:
         content: Any = json.loads(text)
         if not isinstance(content, dict) or content.pop("format", "") != FORMAT:
             raise InputError(f"this is no table of peers of this workbench: expected format {FORMAT}.")
-        rows = [Row(**row) for row in content.pop("rows")]
+        rows = [PeerRow(**row) for row in content.pop("rows")]
         return cls(rows=rows, size=tuple(content.pop("size")), **content)
 
 
@@ -96,12 +96,12 @@ def measure(
     return PeerTable(model, clips, (height, width), rows, versions() | machine())
 
 
-def _row(found: Evaluation, column: str) -> Row:
+def _row(found: Evaluation, column: str) -> PeerRow:
     means = {metric: round(found.mean(column, metric), 5) for metric in found.metrics}
     verdicts = {metric: said for (name, metric), (_, said) in found.judged.items() if name == column}
     seconds = [s for clip in found.clips.values() for s in clip.seconds[column][1:]]
     name = OURS if column == found.columns[0] else column
-    return Row(found.degradation, name, means, verdicts, round(float(np.median(seconds)), 4))
+    return PeerRow(found.degradation, name, means, verdicts, round(float(np.median(seconds)), 4))
 
 
 def page(table: PeerTable) -> str:
@@ -133,7 +133,7 @@ def page(table: PeerTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cell(row: Row, metric: str) -> str:
+def _cell(row: PeerRow, metric: str) -> str:
     said = row.verdicts.get(metric, "")
     word = f" ({said})" if said in ("better", "worse") else ""
     return f"{row.means[metric]:.{DIGITS[metric]}f}{word}"

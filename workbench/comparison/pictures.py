@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import Colorspace
 
-from workbench.comparison.store import Store
+from workbench.comparison.store import Folder
 
 CANDIDATES = 4  # windows kept a frame
 QUALITY = "14"  # x264's constant rate factor: differences survive it
@@ -36,7 +36,7 @@ class Crop:
         return picture[self.y : self.y + self.size, self.x : self.x + self.size]
 
 
-def most_different(store: Store, columns: int, frames: int, *, count: int = 3) -> list[Crop]:
+def most_different(store: Folder, columns: int, frames: int, *, count: int = 3) -> list[Crop]:
     """The windows where the first column and the others differ most, apart from each other; one frame at a time."""
     found: list[Crop] = []
     for index in range(frames):

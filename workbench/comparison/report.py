@@ -16,7 +16,7 @@ from workbench.comparison.curves import curve
 from workbench.comparison.motion import flow_track
 from workbench.comparison.numbers import Numbers
 from workbench.comparison.pictures import Crop, most_different, mp4, png, shrunk
-from workbench.comparison.store import INPUT, REFERENCE, Store, encode
+from workbench.comparison.store import INPUT, REFERENCE, Folder, encode
 from workbench.comparison.tables import significant
 from workbench.errors import OutputError
 from workbench.metrics import METRICS
@@ -27,7 +27,7 @@ NO_CLOCK = 12.0  # frames per second of a clip that has no clock of its own
 THUMBNAIL = 420
 
 
-def write_report(comparison: Numbers, store: Store, path: Path) -> Path:
+def write_report(comparison: Numbers, store: Folder, path: Path) -> Path:
     """``store``: where the comparison's pictures lie. Raises OutputError when the file cannot be written."""
     page = report_page(comparison, store)
     try:
@@ -37,7 +37,7 @@ def write_report(comparison: Numbers, store: Store, path: Path) -> Path:
     return path
 
 
-def report_page(comparison: Numbers, store: Store, *, embedded: bool = False) -> str:
+def report_page(comparison: Numbers, store: Folder, *, embedded: bool = False) -> str:
     """The page. ``embedded``: only its player shows, as with ``?embed`` in the address."""
     page = _text("page.html")
     parts = {
@@ -120,13 +120,13 @@ def _curves(comparison: Numbers) -> str:
     return charts
 
 
-def _crops(comparison: Numbers, store: Store) -> str:
+def _crops(comparison: Numbers, store: Folder) -> str:
     return "".join(
         _crop(crop, comparison, store) for crop in most_different(store, len(comparison.columns), comparison.frames)
     )
 
 
-def _crop(crop: Crop, comparison: Numbers, store: Store) -> str:
+def _crop(crop: Crop, comparison: Numbers, store: Folder) -> str:
     whole = store.picture(0, crop.index)
     height, width = whole.shape[:2]
     box = ";".join(
@@ -177,7 +177,7 @@ def _list(title: str, content: dict[str, Any], kind: str = "") -> str:
     return f"<section class='{kind}'><h3>{escape(title)}</h3><dl>{rows}</dl></section>"
 
 
-def _script_data(comparison: Numbers, store: Store) -> str:
+def _script_data(comparison: Numbers, store: Folder) -> str:
     """What the page's script reads: clips by name, and the values behind the curves."""
     data = player_data(comparison, store) | {"columns": comparison.columns, "values": encode(comparison.values)}
     return script_json(data)
@@ -188,7 +188,7 @@ def script_json(data: dict[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def player_data(comparison: Numbers, store: Store) -> dict[str, Any]:
+def player_data(comparison: Numbers, store: Folder) -> dict[str, Any]:
     """What a player shows, its clips as base64 by name."""
     frames = min(comparison.frames, LONGEST)
     fps = comparison.about["clip"]["fps"] or NO_CLOCK
@@ -210,5 +210,5 @@ def player_data(comparison: Numbers, store: Store) -> dict[str, Any]:
     }
 
 
-def _played(store: Store, place: int | str, frames: int) -> Iterator[np.ndarray]:
+def _played(store: Folder, place: int | str, frames: int) -> Iterator[np.ndarray]:
     return (store.picture(place, index) for index in range(frames))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from workbench.comparison.comparison import Comparison
 from workbench.comparison.machine import machine, versions
-from workbench.comparison.store import INPUT, REFERENCE, Store
+from workbench.comparison.store import INPUT, REFERENCE, Folder
 from workbench.comparison.upscalers import PipelineUpscaler, Recorded, Upscaler, name_settings, upscaler
 from workbench.errors import InputError, SettingsError
 from workbench.metrics import Metric, choose, estimate_motion
@@ -71,7 +71,7 @@ def compare(
     if resume is None:
         temporary = tempfile.TemporaryDirectory(prefix="comparison-")
         resume = temporary.name
-    store = Store(Path(resume))
+    store = Folder(Path(resume))
     header = {
         "columns": [{"name": column.name, **column.about} for column in columns],
         "metrics": [metric.name for metric in chosen],
@@ -134,7 +134,7 @@ class _Pictures:
 
 
 def _measure(
-    store: Store,
+    store: Folder,
     columns: list[Upscaler],
     metrics: list[Metric],
     clip: Clip,
@@ -185,7 +185,7 @@ def _measure(
         before = now
 
 
-def _before(store: Store, columns: list[Upscaler], truth: Clip | None, done: int) -> _Pictures | None:
+def _before(store: Folder, columns: list[Upscaler], truth: Clip | None, done: int) -> _Pictures | None:
     """The frame that a resumed comparison stopped after; None at the start."""
     if not done:
         return None
@@ -194,7 +194,7 @@ def _before(store: Store, columns: list[Upscaler], truth: Clip | None, done: int
     return _Pictures(image_to_unit(store.picture(INPUT, done - 1)), reference, outputs)
 
 
-def _truth(truths: Iterator[Frame], store: Store, index: int, size: OutputSize, source: tuple[int, int]) -> Tensor:
+def _truth(truths: Iterator[Frame], store: Folder, index: int, size: OutputSize, source: tuple[int, int]) -> Tensor:
     frame = next(truths, None)
     if frame is None:
         raise InputError(f"the reference ends after {index} frames, before the clip does; cut the clip there.")
@@ -204,7 +204,7 @@ def _truth(truths: Iterator[Frame], store: Store, index: int, size: OutputSize, 
 
 
 def _kept(
-    store: Store, place: int, index: int, output: Tensor | Output | None, size: OutputSize, source: tuple[int, int]
+    store: Folder, place: int, index: int, output: Tensor | Output | None, size: OutputSize, source: tuple[int, int]
 ) -> Tensor:
     """Saves a column's picture at the compared size, and gives it as it was saved."""
     if output is None:
@@ -219,7 +219,7 @@ def _kept(
 
 
 def _sequences(
-    store: Store, columns: Iterable[Upscaler], metrics: list[Metric], fps: float | None
+    store: Folder, columns: Iterable[Upscaler], metrics: list[Metric], fps: float | None
 ) -> dict[str, dict[str, list[float | None]]]:
     """Metrics of whole sequences, from the pictures on disk."""
     count = len(store.records())

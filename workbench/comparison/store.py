@@ -50,7 +50,7 @@ def read_picture(path: Path) -> np.ndarray:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
-class Store:
+class Folder:
     """Reads and writes such a folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -131,7 +131,7 @@ class Store:
 class Pictures(Sequence[Tensor]):
     """A column's pictures, each read when it is asked for."""
 
-    def __init__(self, store: Store, place: int | str, length: int) -> None:
+    def __init__(self, store: Folder, place: int | str, length: int) -> None:
         self.store, self.place, self.length = store, place, length
 
     def __len__(self) -> int:

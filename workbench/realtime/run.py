@@ -36,7 +36,7 @@ class Report:
     """why it ended"""
 
 
-def run(
+def run_live(
     pipe: Pipeline,
     source: Source,
     sink: Sink,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from workbench.ablation import Row, Study
+from workbench.ablation.study import Study, StudyRow
 from workbench.views.plots.style import COLOURS, new_figure, styled
 
 BETTER, WORSE, SAME = (COLOURS[2], "o"), (COLOURS[3], "X"), ("#999999", "o")
@@ -44,6 +44,6 @@ def ablation(study: Study) -> Figure:
     return figure
 
 
-def _judged(row: Row, metric: str, up: bool) -> tuple[str, str]:
+def _judged(row: StudyRow, metric: str, up: bool) -> tuple[str, str]:
     value = row.values[metric]
     return SAME if not value.certain else BETTER if (value.difference > 0) == up else WORSE
