@@ -74,12 +74,17 @@ def models() -> Models:
     return build(GENERATIVE.model, seed=0)
 
 
-def loss(models: Models, batch: Batch, stage: Stage, code: ResidualCode | None = None, **drawn: object) -> torch.Tensor:
+def loss(
+    models: Models, batch: Batch, stage: Stage, code: ResidualCode | None = None, guided: bool = True
+) -> torch.Tensor:
     objective = Objective(models, GENERATIVE)
     objective.code = code or objective.code
     objective.code.eval()
-    draws = Draws.draw(stage, SHAPE, 0, 0)
-    return objective(batch, stage, replace(draws, **{"last": 1, "steps": 2} | drawn))  # type: ignore[arg-type]
+    draws = replace(Draws.draw(stage, SHAPE, 0, 0, torch.device("cpu")), steps=(2, 2), artg=(guided, guided))
+    past = None
+    if stage.trains == "samples":
+        past = objective(batch, stage, draws)[1]
+    return objective(batch, stage, draws, 1, past)[0]
 
 
 @torch.no_grad()
@@ -208,7 +213,7 @@ def test_a_stage_weighs_its_losses(models: Models, batch: Batch, term: str) -> N
 def test_a_frame_that_is_not_guided_is_not_asked_to_agree_with_its_past(models: Models, batch: Batch) -> None:
     for guided in (True, False):
         steady, free = (
-            float(loss(models, batch, replace(SAMPLES, temporal=w, diffusion=0.0), artg=guided)) for w in (3.0, 0.0)
+            float(loss(models, batch, replace(SAMPLES, temporal=w, diffusion=0.0), guided=guided)) for w in (3.0, 0.0)
         )
         assert (steady > free) if guided else (steady == free)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.training import write_photos
 from workbench.errors import TrainingError
 from workbench.flow.warp import warp
-from workbench.train.data import draw
+from workbench.train.data import Batch, draw
 from workbench.train.pool import Pool
 from workbench.train.recipe import Material, SceneMaterial, Stage
 from workbench.train.scenes import Scene, Scenes, draw_scene
@@ -66,6 +66,14 @@ def test_a_batch_depends_on_seed_and_iteration_only_and_mixes_as_told(pool: Pool
     patches = draw(pool, Material(), replace(stage, batch=2, scenes=0.0), 0, 3)
     assert torch.equal(first.hr, torch.cat([windows.hr, patches.hr]))
     assert torch.equal(first.flow, torch.cat([windows.flow, patches.flow]))
+
+
+def test_scenes_that_are_held_in_memory_give_the_same_batches(pool: Pool, scenes: Scenes) -> None:
+    held = Scenes(scenes.folder, len(scenes))
+    held.hold(torch.device("cpu"))
+    for iteration in range(4):
+        one, two = (draw(pool, Material(), STAGE, 0, iteration, where) for where in (scenes, held))
+        assert all(torch.equal(getattr(one, f.name), getattr(two, f.name)) for f in fields(Batch))
 
 
 @pytest.mark.parametrize("damage", ["blur", "noise", "jpeg", "codec"])

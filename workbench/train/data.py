@@ -27,7 +27,8 @@ from workbench.pixels import (
 )
 from workbench.train.pool import Pool
 from workbench.train.recipe import Material, Stage
-from workbench.train.scenes import Scene, Scenes, cut_clip, moving_photo, one_colour
+from workbench.train.scenes import Scenes, cut_clip, moving_photo, one_colour
+from workbench.train.windows import draw_windows, turned
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def draw(
         return draw_patches(pool, material, stage, seed, iteration)
     if scenes is None:
         raise TrainingError(f"stage {stage.name!r} has a share of scenes: give it some.")
-    damaged = draw_windows(scenes, replace(stage, batch=count), seed, iteration)
+    damaged = draw_damaged(scenes, replace(stage, batch=count), seed, iteration)
     if count == stage.batch:
         return damaged
     others = draw_patches(pool, material, replace(stage, batch=stage.batch - count), seed, iteration)
@@ -77,16 +78,12 @@ def draw(
     return Batch(*(torch.cat(part) for part in parts))
 
 
-def draw_windows(scenes: Scenes, stage: Stage, seed: int, iteration: int) -> Batch:
-    """Windows of scenes."""
-    random = np.random.default_rng([seed, iteration, 1])
-    parts = [_turned(_window(scenes, stage, random), random) for _ in range(stage.batch)]
-    return Batch(
-        torch.stack([unit_to_signed(part.hr.float() / 255) for part in parts]),
-        torch.stack([unit_to_signed(part.lr.float() / 255) for part in parts]),
-        _enlarged(torch.stack([part.flow for part in parts])),
-        _enlarged(torch.stack([part.motion for part in parts])),
-    )
+def draw_damaged(scenes: Scenes, stage: Stage, seed: int, iteration: int) -> Batch:
+    """Windows of scenes, where the scenes are."""
+    windows = draw_windows(scenes, stage, np.random.default_rng([seed, iteration, 1]))
+    part = turned(scenes.windows(windows.at, stage.frames, stage.patch), windows)
+    hr, lr = (unit_to_signed(picture.float() / 255) for picture in (part.hr, part.lr))
+    return Batch(hr, lr, _enlarged(part.flow), _enlarged(part.motion))
 
 
 def draw_patches(pool: Pool, material: Material, stage: Stage, seed: int, iteration: int) -> Batch:
@@ -147,45 +144,6 @@ def _draw_clip(
     if random.random() < 0.3:
         frames = frames[:, torch.from_numpy(random.permutation(3))]
     return frames.contiguous(), flow
-
-
-def _window(scenes: Scenes, stage: Stage, random: np.random.Generator) -> Scene:
-    """Any frames of a scene; half of the windows are the one of three with most detail."""
-    number = int(random.integers(len(scenes)))
-    count, height, width = scenes.shape(number)
-    if stage.frames > count or stage.patch > min(height, width):
-        raise TrainingError(
-            f"stage {stage.name!r} wants {stage.frames} frames of {stage.patch} pixels, the scenes have {count} of "
-            f"{width}x{height}."
-        )
-    first = int(random.integers(count - stage.frames + 1))
-    windows = []
-    for _ in range(3 if random.random() < 0.5 else 1):
-        top, left = (int(random.integers(size - stage.patch + 1)) for size in (height, width))
-        rows, columns = (slice(at, at + stage.patch) for at in (top, left))
-        windows.append(scenes.window(number, slice(first, first + stage.frames), rows, columns))
-    return max(windows, key=_detail)
-
-
-def _detail(part: Scene) -> float:
-    green = part.hr[0, 1, ::2, ::2].float()
-    return float(green.diff(dim=0).abs().mean() + green.diff(dim=1).abs().mean())
-
-
-def _turned(part: Scene, random: np.random.Generator) -> Scene:
-    """Mirrored, transposed and its colours exchanged, as chance has it."""
-    pictures, flows = [part.hr, part.lr], [part.flow, part.motion]
-    for axis, sign in ((-1, (-1.0, 1.0)), (-2, (1.0, -1.0))):
-        if random.random() < 0.5:
-            pictures = [p.flip(axis) for p in pictures]
-            flows = [f.flip(axis) * torch.tensor(sign).view(1, 2, 1, 1) for f in flows]
-    if random.random() < 0.5:
-        pictures = [p.transpose(-1, -2) for p in pictures]
-        flows = [f.transpose(-1, -2).flip(1) for f in flows]
-    if random.random() < 0.3:
-        order = torch.from_numpy(random.permutation(3))
-        pictures = [p[:, order] for p in pictures]
-    return Scene(*pictures, *flows)
 
 
 def _enlarged(flow: Tensor) -> Tensor:

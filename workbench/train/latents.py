@@ -115,7 +115,7 @@ def embedding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, ch
 def diffusion(models: Models, code: ResidualCode, batch: Batch, stage: Stage, noise: Tensor, chance: Tensor) -> Tensor:
     """Mean square error of x0 from the noised truth; the first ``guided`` samples see a true past, warped.
 
-    ``noise``: (B, T, L, h, w); ``chance``: (3, B) in 0..1.
+    ``noise``: (B, 1, L, h, w); ``chance``: (3, B) in 0..1.
     """
     hr, lr = batch.hr[:, 1], batch.lr[:, 1]
     guided = round(stage.guided * len(hr))
@@ -124,7 +124,7 @@ def diffusion(models: Models, code: ResidualCode, batch: Batch, stage: Stage, no
         warped = true_past(models, code, batch.clips(guided), stage, chance[:, :guided])
         timesteps = drawn_timesteps(chance[1])
         kept = models.schedule(4).alphas_cumprod.to(hr.device)[timesteps].view(-1, 1, 1, 1)
-        state = kept.sqrt() * torch.cat([lr, detail], 1) + (1 - kept).sqrt() * noise[:, 1]
+        state = kept.sqrt() * torch.cat([lr, detail], 1) + (1 - kept).sqrt() * noise[:, 0]
     seen = torch.cat([state, lr], 1)
     prompt = models.prompt.expand(len(hr), -1, -1)
     embedded = models.embed(warped)

@@ -20,10 +20,11 @@ from workbench.train.sampling import Draws, sampled
 Part = TypeVar("Part", bound=nn.Module)
 
 
-def chosen(stage: Stage, shape: tuple[int, ...], seed: int, iteration: int) -> Choices | Draws:
+def chosen(stage: Stage, shape: tuple[int, ...], seed: int, iteration: int, device: torch.device) -> Choices | Draws:
     """What chance decides in an iteration; ``shape``: of one noise."""
-    kind = Choices if stage.lesson.regresses else Draws
-    return kind.draw(stage, shape, seed, iteration)
+    if stage.lesson.regresses:
+        return Choices.draw(stage, shape, seed, iteration).to(device)
+    return Draws.draw(stage, shape, seed, iteration, device)
 
 
 class Objective(nn.Module):
@@ -42,7 +43,18 @@ class Objective(nn.Module):
             self.critic = _seeded(recipe.seed, Critic)
         self.models, self.weights = models, recipe.losses
 
-    def forward(self, batch: Batch, stage: Stage, random: Choices | Draws) -> Tensor:
+    def forward(
+        self, batch: Batch, stage: Stage, random: Choices | Draws, k: int = 0, past: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The loss; where a stage takes frames in turn, that of frame ``k`` after ``past``, and the frame it made."""
+        if isinstance(random, Draws) and stage.trains == "samples":
+            loss, made = sampled(self.models, batch, stage, self.weights, random, k, past)
+            if stage.diffusion:  # without it, what the true past taught ARTG is forgotten
+                loss = loss + stage.diffusion * self._diffusion(batch.frames(max(k - 1, 0), 2), stage, random, k)
+            return loss, made
+        return self._single(batch, stage, random), None
+
+    def _single(self, batch: Batch, stage: Stage, random: Choices | Draws) -> Tensor:
         if isinstance(random, Choices):
             return rollout.objective(self.models, batch, stage, self.weights, random)
         if stage.trains == "decoder":
@@ -51,18 +63,16 @@ class Objective(nn.Module):
             return denoising(self.models, self.critic, batch, stage, random.noise[0])
         if stage.trains == "fusion":
             return fusing(self.models, self.critic, batch, stage, self.weights)
+        if stage.trains == "diffusion":
+            return self._diffusion(batch, stage, random, 0)
         code = cast(ResidualCode, self.code)
         if stage.trains == "code":
             return coding(self.models, code, batch, stage, self.weights, random.noise[0])
-        if stage.trains == "embedding":
-            return embedding(self.models, code, batch, stage, random.chance)
-        if stage.trains == "diffusion":
-            return diffusion(self.models, code, batch, stage, random.noise[0], random.chance)
-        loss = sampled(self.models, batch, stage, self.weights, random)
-        if stage.diffusion:  # without it, what the true past taught ARTG is forgotten
-            pair = batch.frames(max(random.last - 1, 0), 2)
-            loss = loss + stage.diffusion * diffusion(self.models, code, pair, stage, random.noise[0], random.chance)
-        return loss
+        return embedding(self.models, code, batch, stage, random.chance[0])
+
+    def _diffusion(self, pair: Batch, stage: Stage, random: Draws, k: int) -> Tensor:
+        code = cast(ResidualCode, self.code)
+        return diffusion(self.models, code, pair, stage, random.noise[0, :, k : k + 1], random.chance[k])
 
 
 def _seeded(seed: int, make: Callable[[], Part]) -> Part:

@@ -119,7 +119,10 @@ class SceneMaterial(Material):
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One stage: ``iterations`` steps of Adam on ``batch`` clips of ``frames`` frames, ``patch`` LR pixels wide."""
+    """One stage: ``iterations`` batches of ``batch`` clips of ``frames`` frames, ``patch`` LR pixels wide.
+
+    Each batch is one step of Adam; for ``samples``, each frame of it is.
+    """
 
     name: str
     iterations: int
@@ -173,6 +176,11 @@ class Stage:
     @property
     def lesson(self) -> Lesson:
         return TRAINS[self.trains]
+
+    @property
+    def turns(self) -> int:
+        """Steps of Adam in one iteration: where a clip's frames are learnt from in turn, one for each."""
+        return self.frames if self.trains == "samples" else 1
 
     @property
     def fuses(self) -> bool:

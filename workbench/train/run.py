@@ -22,6 +22,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from workbench.devices import resolve_device
@@ -87,6 +88,8 @@ def train(
     if any(stage.scenes for stage in recipe.stages):
         ready = Scenes(out / "scenes" if scenes is None else Path(scenes), recipe.scenes.scenes)
         ready.prepare(pool, recipe.scenes, recipe.seed, workers)
+        if resolve_device(device).type == "cuda":
+            ready.hold(torch.device("cuda"))
     session = Session(recipe, out, clips, warm_start, resume, device, precision)
     session.go(pool, ready, stop_after, minutes)
     return session.finish()
@@ -129,9 +132,12 @@ class Session:
             whole.to(memory_format=torch.channels_last)
         self.whole = whole
         self.average = {name: p.detach().clone() for name, p in whole.named_parameters()}
-        optimizer = torch.optim.Adam(whole.parameters(), lr=1e-3, betas=(0.9, 0.99))
+        on_gpu = self.accelerator.device.type == "cuda"
+        torch.backends.cudnn.benchmark = on_gpu  # the shapes of a stage never change
+        optimizer = torch.optim.Adam(whole.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=on_gpu)
         self.objective, self.optimizer = self.accelerator.prepare(whole, optimizer)
         self.iteration, self.seconds = 0, 0.0
+        self._taught: Stage | None = None
         checkpoint = load_checkpoint(out, recipe) if resume else None
         if checkpoint is not None:
             self._restore(checkpoint)
@@ -166,35 +172,50 @@ class Session:
         bar.close()
 
     def step(self, pool: Pool, scenes: Scenes | None = None) -> Tensor:
-        """One iteration of Adam; returns its loss."""
+        """One iteration: a batch, and a step of Adam on it or on each of its frames; returns the mean loss."""
         recipe, it = self.recipe, self.iteration
         index, within = recipe.stage_at(it)
         stage = recipe.stages[index]
         if within == 0:
             self._begin(index, pool, scenes)
+        self._teach(stage)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(stage, within / stage.iterations) * min(1.0, (it + 1) / recipe.warmup)
+        device = self.accelerator.device
+        number = it * self.accelerator.num_processes + self.accelerator.process_index
+        batch = draw(pool, recipe.data, stage, recipe.seed, number, scenes).to(device)
+        channels = self.models.vae.config["latent_channels"]
+        shape = (*batch.lr.shape[:2], channels, *batch.lr.shape[-2:])
+        random = chosen(stage, shape, recipe.seed, number, device)
+        losses: list[Tensor] = []
+        past = None
+        for k in range(stage.turns):
+            with self.accelerator.autocast():
+                loss, past = self.objective(batch, stage, random, k, past)
+            self._learn(loss, within * stage.turns + k)
+            losses.append(loss.detach())
+        self.iteration += 1
+        return torch.stack(losses).mean()
+
+    def _learn(self, loss: Tensor, within: int) -> None:
+        """One step of Adam, the stage's ``within``th, and of the average."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.whole.parameters(), self.recipe.clip_gradient)
+        self.optimizer.step()
+        decay = min(self.recipe.average, (within + 1) / (within + 10))  # each stage soon forgets how it began
+        now = [parameter.detach() for parameter in self.whole.parameters()]
+        get_ema_multi_avg_fn(decay)(list(self.average.values()), now, 0)
+
+    def _teach(self, stage: Stage) -> None:
+        """Lets learn what the stage trains, and nothing else."""
+        if stage is self._taught:
+            return
+        self._taught = stage
         if hasattr(self.whole, "code"):
             self.whole.code.train(stage.trains == "code")  # its normalisation is settled then
         for name, parameter in self.whole.named_parameters():
             parameter.requires_grad_(trained(name, stage))
-        done = within / stage.iterations
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(stage, done) * min(1.0, (it + 1) / recipe.warmup)
-        number = it * self.accelerator.num_processes + self.accelerator.process_index
-        batch = draw(pool, recipe.data, stage, recipe.seed, number, scenes).to(self.accelerator.device)
-        channels = self.models.vae.config["latent_channels"]
-        shape = (*batch.lr.shape[:2], channels, *batch.lr.shape[-2:])
-        choices = chosen(stage, shape, recipe.seed, number)
-        with self.accelerator.autocast():
-            loss = self.objective(batch, stage, choices.to(self.accelerator.device))
-        self.optimizer.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.whole.parameters(), recipe.clip_gradient)
-        self.optimizer.step()
-        self.iteration += 1
-        decay = min(recipe.average, (within + 1) / (within + 10))  # each stage soon forgets how it began
-        for name, parameter in self.whole.named_parameters():
-            self.average[name].lerp_(parameter.detach(), 1 - decay)
-        return loss.detach()
 
     @property
     def _shows(self) -> bool:
@@ -285,6 +306,7 @@ class Session:
         finally:
             self._put(kept)
             self.whole.train()
+            self._taught = None
 
     @torch.no_grad()
     def _put(self, values: dict[str, Tensor]) -> None:

@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -51,11 +52,22 @@ class Scene:
     motion: Tensor
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where windows begin: ``number`` of the scene, ``first`` frame, ``top`` and ``left`` in LR pixels; (B,) each."""
+
+    number: np.ndarray
+    first: np.ndarray
+    top: np.ndarray
+    left: np.ndarray
+
+
 class Scenes:
-    """A folder of scenes, made where they are missing."""
+    """A folder of scenes of one shape, made where they are missing."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.folder, self.count = folder, count
+        self._held: Scene | None = None
 
     def __len__(self) -> int:
         return self.count
@@ -63,13 +75,40 @@ class Scenes:
     def path(self, number: int) -> Path:
         return self.folder / f"{number:05d}.safetensors"
 
-    def shape(self, number: int) -> tuple[int, int, int]:
-        """(frames, LR rows, LR columns)."""
-        with safe_open(str(self.path(number)), "pt") as file:
+    @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """(frames, LR rows, LR columns) of each."""
+        with safe_open(str(self.path(0)), "pt") as file:
             count, _, height, width = file.get_slice("lr").get_shape()
         return count, height, width
 
-    def window(self, number: int, frames: slice, rows: slice, columns: slice) -> Scene:
+    def hold(self, device: torch.device) -> None:
+        """Reads all of them into the device's memory: a GPU would wait for the disk, and for each window's copy."""
+        parts = {"hr": torch.uint8, "lr": torch.uint8, "flow": torch.float16, "motion": torch.float16}
+        held: dict[str, Tensor] = {}
+        for number in range(len(self)):
+            with safe_open(str(self.path(number)), "pt") as file:
+                for name, kind in parts.items():
+                    part = file.get_tensor(name)
+                    if number == 0:
+                        held[name] = torch.empty(len(self), *part.shape, dtype=kind, device=device)
+                    held[name][number] = part.to(device, non_blocking=True)
+        self._held = Scene(**held)
+
+    def windows(self, at: Places, frames: int, patch: int) -> Scene:
+        """A part of each scene named by ``at``, as one Scene of (B, T, ...), where the scenes are."""
+        if self._held is not None:
+            return _gathered(self._held, at, frames, patch)
+        places = zip(at.number, at.first, at.top, at.left, strict=True)
+        parts = [
+            self._window(
+                int(n), *(slice(int(s), int(s) + size) for s, size in zip(p, (frames, patch, patch), strict=True))
+            )
+            for n, *p in places
+        ]
+        return Scene(*(torch.stack([getattr(part, f.name) for part in parts]) for f in fields(Scene)))
+
+    def _window(self, number: int, frames: slice, rows: slice, columns: slice) -> Scene:
         """Part of a scene; ``rows`` and ``columns`` in LR pixels. Only that part is read."""
         steps = slice(frames.start, frames.stop - 1)
         tall, wide = (slice(SCALE * s.start, SCALE * s.stop) for s in (rows, columns))
@@ -80,6 +119,24 @@ class Scenes:
                 file.get_slice("flow")[steps, :, rows, columns].float(),
                 file.get_slice("motion")[steps, :, rows, columns].float(),
             )
+
+    def detail(self, number: np.ndarray, top: np.ndarray, left: np.ndarray, patch: int) -> np.ndarray:
+        """How much changes from pixel to pixel in windows of the scenes' first LR frames; arrays of one shape."""
+        table, bottom, right = self._detail, top + patch, left + patch
+        corners = table[number, bottom, right] + table[number, top, left]
+        return corners - table[number, bottom, left] - table[number, top, right]
+
+    @cached_property
+    def _detail(self) -> np.ndarray:
+        """(N, h + 1, w + 1): sums of the detail above and to the left, so that any window's takes four reads."""
+        count, height, width = len(self), *self.shape[1:]
+        table = np.zeros((count, height + 1, width + 1))
+        for number in range(count):
+            with safe_open(str(self.path(number)), "pt") as file:
+                green = file.get_slice("lr")[0, 1].numpy().astype(np.float64)
+            change = np.abs(np.diff(green, axis=0, append=green[-1:])) + np.abs(np.diff(green, append=green[:, -1:]))
+            table[number, 1:, 1:] = change.cumsum(0).cumsum(1)
+        return table
 
     def prepare(self, pool: Pool, material: SceneMaterial, seed: int, workers: int = 1) -> None:
         """Makes what is missing, from the photos and clips of ``pool``.
@@ -97,6 +154,32 @@ class Scenes:
         if about.exists() and about.read_text(encoding="utf-8") != made:
             raise TrainingError(f"the scenes in {self.folder} were made by another recipe; give another folder.")
         about.write_text(made, encoding="utf-8")
+
+
+def _gathered(held: Scene, at: Places, frames: int, patch: int) -> Scene:
+    """The same parts, of scenes that are all in one memory."""
+    number, first, top, left = (
+        torch.from_numpy(a).to(held.hr.device)[:, None] for a in (at.number, at.first, at.top, at.left)
+    )
+
+    def part(every: Tensor, count: int, scale: int) -> Tensor:
+        along, side = (torch.arange(n, device=every.device) for n in (count, scale * patch))
+        rows, columns = scale * top + side, scale * left + side
+        found = every[
+            number[:, :, None, None],
+            (first + along)[:, :, None, None],
+            :,
+            rows[:, None, :, None],
+            columns[:, None, None],
+        ]
+        return found.permute(0, 1, 4, 2, 3)
+
+    return Scene(
+        part(held.hr, frames, SCALE),
+        part(held.lr, frames, 1),
+        part(held.flow, frames - 1, 1).float(),
+        part(held.motion, frames - 1, 1).float(),
+    )
 
 
 @contextmanager
