@@ -12,7 +12,7 @@ import pytest
 from tests.model_folders import use_hf_home
 from tests.tiny import tiny_models
 from workbench.bench.engines import bench_engines, engine_table
-from workbench.bench.report import END, START, device_report, section, write_report
+from workbench.bench.report import END, START, Case, device_report, section, write_report
 
 
 def test_rows_say_what_ran_and_what_did_not(monkeypatch, tmp_path):
@@ -44,7 +44,23 @@ def test_a_report_replaces_its_own_section_only(tmp_path):
     assert text.startswith("# Devices\n\nWords.")
     assert text.endswith("The end.\n")
     again = json.loads((tmp_path / "report.json").read_text())
-    assert again["engines"]["embedded, fp32"][0]["frame"] > 0
+    assert again["engines"]["embedded, fp32"]["rows"][0]["frame"] > 0
+
+
+def test_what_fails_is_told_and_the_rest_goes_on(tmp_path, monkeypatch):
+    def broken(models, engine):
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setattr("workbench.bench.engines.make_runner", broken)
+    saved = []
+    cases = [Case("embedded", "fp32", ("torch",)), Case("embedded", "no such precision")]
+    device_report("cpu", size=(16, 16), golden=tmp_path, cases=cases, save=lambda report: saved.append(dict(report)))
+    verified, timed = saved[-1]["verify"], saved[-1]["engines"]
+    assert len(saved) == len(verified) + len(cases)
+    assert all("no golden folder" in words for words in verified.values())
+    assert timed["embedded, fp32"]["rows"][0]["refused"] == "RuntimeError no such kernel"
+    assert "DeviceError" in timed["embedded, no such precision"]
+    assert "no such kernel" in section(saved[-1])
 
 
 def test_a_report_whose_time_is_up_still_ends():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.model_folders import GOLDEN, use_hf_home
-from tests.tiny import tiny_models
+from tests.tiny import generative_models, tiny_models
 from workbench.engines.automatic import AutomaticRunner
 from workbench.engines.cache import Cache
 from workbench.engines.graphs import GraphRunner
@@ -51,6 +51,18 @@ def test_frames_are_those_of_torch_within_the_tolerance(graphs, moving_frames, n
     ours = np.stack([out.image for out in pipeline(name, graphs).stream(moving_frames, settings)])
     assert np.abs(ours.astype(int) - theirs).max() <= 1
     assert (ours != theirs).mean() < ENGINES[name].tolerance
+
+
+def test_a_model_whose_pixels_are_channels_runs_too(moving_frames, tmp_path):
+    """Its ControlNet's embedding reads 4x4 pixels as channels, its colours are the LR frame's."""
+    models, settings = generative_models(), Settings(steps=2)
+    ours = Pipeline(models, GraphRunner(models, ENGINES["onnxruntime"], Cache(tmp_path)))
+    pairs = zip(
+        Pipeline(models).stream(moving_frames[:3], settings), ours.stream(moving_frames[:3], settings), strict=True
+    )
+    assert all(torch.allclose(a.frame, b.frame, atol=1e-4) for a, b in pairs)
+    unguided = [out.frame for out in ours.stream(moving_frames[:3], settings.but(artg=0))]
+    assert not torch.allclose(unguided[2], list(ours.stream(moving_frames[:3], settings))[2].frame, atol=1e-2)
 
 
 @pytest.mark.parametrize("changes", [{"artg": 0}, {"tpm": False}, {"vae_slicing": True}, {"artg": 0, "tpm": False}])

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from tests.model_folders import use_hf_home
-from tests.tiny import tiny_models
+from tests.tiny import generative_models, tiny_models
 from workbench.cli.main import main
 from workbench.engines.cache import Cache
 from workbench.engines.package import schedule, write_package
@@ -23,19 +23,21 @@ from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 
 
-def test_the_script_makes_the_first_frame(tmp_path, moving_frames):
-    models, folder = tiny_models(), tmp_path / "graphs"
+@pytest.mark.parametrize("make", [tiny_models, generative_models])
+def test_the_script_makes_the_first_frame(tmp_path, moving_frames, make):
+    models, folder = make(), tmp_path / "graphs"
     write_package(models, (24, 32), folder, cache=Cache(tmp_path / "cache"))
     Image.fromarray(moving_frames[0]).save(tmp_path / "in.png")
     words = [sys.executable, "run.py", str(tmp_path / "in.png"), str(tmp_path / "out.png")]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run(words, cwd=folder, env=environment, check=True, timeout=120)
-    noise = torch.from_numpy(np.random.default_rng(0).standard_normal((4, 24, 32), np.float32))
+    channels = models.vae.config["latent_channels"]
+    noise = torch.from_numpy(np.random.default_rng(0).standard_normal((channels, 24, 32), np.float32))
     wanted, _ = Pipeline(models).step(moving_frames[0], noise=lambda k: noise)
     found = np.asarray(Image.open(tmp_path / "out.png"))
     assert np.abs(found.astype(int) - wanted.image).max() <= 1
     about = json.loads((folder / "model.json").read_text())
-    assert about["graphs"]["unet"]["inputs"]["sample"] == [1, 7, 24, 32]
+    assert about["graphs"]["unet"]["inputs"]["sample"] == [1, channels + 3, 24, 32]
     assert "`decode_first`" in (folder / "README.md").read_text()
     with pytest.raises(OutputError, match="not empty"):
         write_package(models, (24, 32), folder, cache=Cache(tmp_path / "cache"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -20,7 +21,6 @@ from workbench._version import __version__
 from workbench.bench.engines import LONGEST, EngineRow, bench_engines, engine_table
 from workbench.devices import (
     machine,
-    peak_memory,
     readable,
     release_memory,
     resolve_device,
@@ -67,7 +67,7 @@ class Case:
 
 
 QUICK = (TORCH, "cudagraphs")  # ready in seconds
-COMPILED = ("compile", "compile-cudagraphs")  # a minute
+COMPILED = ("compile-cudagraphs", "compile")  # a minute
 GRAPHS = ("onnxruntime", "tensorrt")
 CASES = {  # by type of device, the most worth knowing first
     "cuda": (
@@ -116,7 +116,6 @@ def device_report(
         "verify": {},
         "tests": None,
         "engines": {},
-        "peak_memory": {},
     }
     run = _Run(where, size, repeats, engines, started + limit, say)
     for kind, name, work in _parts(run, golden, tests, CASES[where.type] if cases is None else cases):
@@ -126,10 +125,8 @@ def device_report(
             report[kind][name] = found
         else:
             report[kind] = found
-        if kind == "engines":
-            report["peak_memory"][name] = peak_memory(where)
-            gc.collect()  # runners and the networks that they serve know each other
-            release_memory(where)
+        gc.collect()  # runners and the networks that they serve know each other
+        release_memory(where)
         report["seconds"] = round(time.monotonic() - started, 1)
         save(report)
     return report
@@ -146,12 +143,14 @@ class _Run:
     until: float
     say: Say
 
-    def time(self, case: Case) -> list[dict[str, Any]]:
+    def time(self, case: Case) -> dict[str, Any]:
+        models = case.load(self.device)
+        weights = sum(p.numel() * p.element_size() for n in models.networks.values() for p in n.parameters())
         rows = bench_engines(
-            case.load(self.device), self.size, SETTINGS, names=self.engines or case.engines,
+            models, self.size, SETTINGS, names=self.engines or case.engines,
             repeats=self.repeats, until=self.until, say=self.say,
         )  # fmt: skip
-        return [row.to_dict() for row in rows]
+        return {"weights": weights, "rows": [row.to_dict() for row in rows]}
 
 
 def _parts(
@@ -199,17 +198,22 @@ def section(report: dict[str, Any]) -> str:
     for dtype, found in report["verify"].items():
         words = found if isinstance(found, str) else _verdict(found)
         lines.append(f"\nVerify, {dtype}: {words}")
-    for name, rows in report["engines"].items():
-        peak = f", {readable(report['peak_memory'][name])} at the peak" if name in report["peak_memory"] else ""
-        lines.append(f"\n### {name}, {w}x{h} to {4 * w}x{4 * h}{peak}\n")
-        if isinstance(rows, str):
-            lines.append(rows)
-            continue
-        heading, *cells = engine_table([_row(row) for row in rows])
-        lines += [f"| {' | '.join(heading)} |", f"|{'---|' * len(heading)}", *(f"| {' | '.join(c)} |" for c in cells)]
-        refused = [f"- `{row['engine']}`: {row['refused']}" for row in rows if row["refused"]]
-        lines += ["\nNot run:\n", *refused] if refused else []
+    for name, found in report["engines"].items():
+        lines.append(f"\n### {name}, {w}x{h} to {4 * w}x{4 * h}\n")
+        lines += [found] if isinstance(found, str) else _timed(found["weights"], [_row(row) for row in found["rows"]])
     return "\n".join(lines)
+
+
+def _timed(weights: int, rows: list[EngineRow]) -> list[str]:
+    heading, *cells = engine_table(rows)
+    lines = [f"| {' | '.join(heading)} |", f"|{'---|' * len(heading)}", *(f"| {' | '.join(c)} |" for c in cells)]
+    lines.append(f"\nWeights: {readable(weights)}. Milliseconds of a frame by stage:\n")
+    for row in rows:
+        if row.frames:
+            stages = ", ".join(f"{stage} {1e3 * median(values):.1f}" for stage, values in row.stages.items())
+            lines.append(f"- `{row.engine}`: {stages}")
+    refused = [f"- `{row.engine}`: {row.refused}" for row in rows if row.refused]
+    return [*lines, *(["\nNot run:\n", *refused] if refused else [])]
 
 
 def _row(values: dict[str, Any]) -> EngineRow:
