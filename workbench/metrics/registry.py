@@ -70,100 +70,47 @@ def _weights(name: str) -> Callable[[], object]:
     return partial(learned.network, name)
 
 
+# fmt: off
 _ALL = (
+    # likeness to the original
     Metric("psnr", "PSNR", fidelity.psnr, PICTURE, True, "dB", 0.05, "mean squared error over RGB"),
-    Metric(
-        "psnr_y", "PSNR-Y", partial(fidelity.psnr, colour="y"), PICTURE, True, "dB", 0.05, "the same of BT.601 luma"
-    ),
+    Metric("psnr_y", "PSNR-Y", partial(fidelity.psnr, colour="y"), PICTURE, True, "dB", 0.05,
+        "the same of BT.601 luma"),
     Metric("ssim", "SSIM", fidelity.ssim, PICTURE, True, "", 0.001, "Wang et al. 2004, RGB, full resolution; piq"),
     Metric("ssim_y", "SSIM-Y", partial(fidelity.ssim, colour="y"), PICTURE, True, "", 0.001, "the same of BT.601 luma"),
     Metric("ms_ssim", "MS-SSIM", fidelity.ms_ssim, PICTURE, True, "", 0.001, "Wang et al. 2003; piq"),
     Metric("gmsd", "GMSD", fidelity.gmsd, PICTURE, False, "", 0.001, "Xue et al. 2014; piq"),
     Metric("haarpsi", "HaarPSI", fidelity.haarpsi, PICTURE, True, "", 0.002, "Reisenhofer et al. 2018; piq"),
-    Metric(
-        "flip",
-        "FLIP",
-        fidelity.flip,
-        PICTURE,
-        False,
-        "",
-        0.002,
-        "Andersson et al. 2020; flip-evaluator",
-        fidelity.flip_evaluator,
-    ),
-    Metric(
-        "lpips",
-        "LPIPS",
-        learned.lpips,
-        PICTURE,
-        False,
-        "",
-        0.005,
-        "Zhang et al. 2018, AlexNet; lpips",
-        _weights("lpips"),
-    ),
+    Metric("flip", "FLIP", fidelity.flip, PICTURE, False, "", 0.002,
+        "Andersson et al. 2020; flip-evaluator", fidelity.flip_evaluator),
+    Metric("lpips", "LPIPS", learned.lpips, PICTURE, False, "", 0.005,
+        "Zhang et al. 2018, AlexNet; lpips", _weights("lpips")),
     Metric("dists", "DISTS", learned.dists, PICTURE, False, "", 0.005, "Ding et al. 2020; piq", _weights("dists")),
+    # of a picture alone
     Metric("piqe", "PIQE", piqe, ALONE, False, "", 0.5, "Venkatanath et al. 2015"),
     Metric("musiq", "MUSIQ", learned.musiq, ALONE, True, "", 0.5, "Ke et al. 2021; pyiqa", _weights("musiq")),
     Metric("niqe", "NIQE", learned.niqe, ALONE, False, "", 0.05, "Mittal et al. 2013; pyiqa", _weights("niqe")),
-    Metric(
-        "flicker", "Flicker", temporal.flicker, MOVING, False, "/255", 0.02, "mean change along DIS flow of the input"
-    ),
-    Metric(
-        "warping_error", "Warping error", temporal.warping_error, MOVING, False, "", 1e-05, "Lai et al. 2018, DIS flow"
-    ),
-    Metric(
-        "tof_farneback", "tOF (TecoGAN)", temporal.tof_farneback, MOVING_PICTURE, False, "px", 0.01, "Chu et al. 2020"
-    ),
-    Metric(
-        "tof_raft",
-        "tOF (StableVSR)",
-        temporal.tof_raft,
-        MOVING_PICTURE,
-        False,
-        "px x10",
-        0.05,
-        "Rota et al. 2024; torchvision's RAFT",
-        temporal.raft,
-    ),
-    Metric(
-        "tlpips",
-        "tLPIPS x100",
-        temporal.tlpips,
-        MOVING_PICTURE,
-        False,
-        "",
-        0.05,
-        "Chu et al. 2020 (tLP); lpips",
-        _weights("lpips"),
-    ),
-    Metric(
-        "tlpips_x1000",
-        "tLPIPS x1000",
-        temporal.tlpips_x1000,
-        MOVING_PICTURE,
-        False,
-        "",
-        0.5,
-        "Rota et al. 2024; lpips",
-        _weights("lpips"),
-    ),
+    # of motion
+    Metric("flicker", "Flicker", temporal.flicker, MOVING, False, "/255", 0.02,
+        "mean change along DIS flow of the input"),
+    Metric("warping_error", "Warping error", temporal.warping_error, MOVING, False, "", 1e-05,
+        "Lai et al. 2018, DIS flow"),
+    Metric("tof_farneback", "tOF (TecoGAN)", temporal.tof_farneback, MOVING_PICTURE, False, "px", 0.01,
+        "Chu et al. 2020"),
+    Metric("tof_raft", "tOF (StableVSR)", temporal.tof_raft, MOVING_PICTURE, False, "px x10", 0.05,
+        "Rota et al. 2024; torchvision's RAFT", temporal.raft),
+    Metric("tlpips", "tLPIPS x100", temporal.tlpips, MOVING_PICTURE, False, "", 0.05,
+        "Chu et al. 2020 (tLP); lpips", _weights("lpips")),
+    Metric("tlpips_x1000", "tLPIPS x1000", temporal.tlpips_x1000, MOVING_PICTURE, False, "", 0.5,
+        "Rota et al. 2024; lpips", _weights("lpips")),
+    # of a whole clip
     Metric("vmaf", "VMAF", vmaf, SEQUENCE, True, "", 0.5, "Netflix v0.6.1; libvmaf", ffmpeg_with_vmaf),
     Metric("xpsnr", "XPSNR", xpsnr, SEQUENCE, True, "dB", 0.05, "Helmrich et al. 2020, luma; ffmpeg", ffmpeg_with_vmaf),
-    Metric(
-        "cvvdp",
-        "ColorVideoVDP",
-        cvvdp.cvvdp,
-        TIMED_SEQUENCE,
-        True,
-        "JOD",
-        0.05,
-        f"Mantiuk et al. 2024, display {cvvdp.DISPLAY}; cvvdp",
-        cvvdp.require,
-        cvvdp.pooled,
-    ),
+    Metric("cvvdp", "ColorVideoVDP", cvvdp.cvvdp, TIMED_SEQUENCE, True, "JOD", 0.05,
+        f"Mantiuk et al. 2024, display {cvvdp.DISPLAY}; cvvdp", cvvdp.require, cvvdp.pooled),
     Metric("vmaf_neg", "VMAF-NEG", vmaf_neg, SEQUENCE, True, "", 0.5, "Netflix v0.6.1neg; libvmaf", ffmpeg_with_vmaf),
 )
+# fmt: on
 
 
 class Metrics(dict[str, Metric]):
