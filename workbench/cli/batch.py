@@ -6,17 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from workbench.cli.options import (
-    add_devices,
-    add_model,
-    add_opening,
-    add_settings,
-    add_size,
-    frame_slice,
-    is_automatic,
-    settings_from,
-    size_from,
-)
+from workbench.cli import options
 
 EXAMPLES = """\
 examples:
@@ -43,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--references", metavar="FOLDER", help="the originals, by the clips' names: adds metrics")
     parser.add_argument("--metrics", metavar="A,B,...", help="with references: which ones (see workbench compare)")
     parser.add_argument("--overwrite", action="store_true", help="start anew, rather than go on with what is there")
-    add_devices(parser)
-    add_opening(parser)
-    add_size(parser)
-    add_settings(parser, automatic=True)
-    add_model(parser, device=False)
+    options.add_devices(parser)
+    options.add_opening(parser)
+    options.add_size(parser)
+    options.add_settings(parser, automatic=True)
+    options.add_model(parser, device=False)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,9 +48,9 @@ def run(args: argparse.Namespace) -> int:
     from workbench.batch.upscaling import Orders, UpscaleClip
 
     orders = Orders(
-        settings=settings_from(args),
-        slicing=is_automatic(args),
-        size=size_from(args),
+        settings=options.settings_from(args),
+        slicing=options.is_automatic(args),
+        size=options.size_from(args),
         frames=_bounds(args.frames),
         deinterlace=args.deinterlace,
         colours=args.colours,
@@ -86,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 def _bounds(text: str | None) -> tuple[Any, ...]:
     if text is None:
         return (None,)
-    cut = frame_slice(text)
+    cut = options.frame_slice(text)
     return cut.start, cut.stop, cut.step
 
 

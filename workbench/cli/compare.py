@@ -11,17 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.cli.options import (
-    add_devices,
-    add_model,
-    add_opening,
-    add_settings,
-    add_size,
-    opener,
-    settings_from,
-    size_from,
-    spread_from,
-)
+from workbench.cli import options
 from workbench.errors import SettingsError
 from workbench.pipeline.settings import Settings, parse_setting
 
@@ -45,12 +35,12 @@ def add_arguments(parser: argparse.ArgumentParser, *, outputs: bool = True) -> N
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames")
     if outputs:
         _add_outputs(parser)
-    add_devices(parser, default=None)
-    add_size(parser)
-    add_opening(parser)
+    options.add_devices(parser, default=None)
+    options.add_size(parser)
+    options.add_opening(parser)
     parser.epilog = "Example: workbench compare clip.mp4 --vary steps=1,2,4 --vary tpm=on,off --report report.html"
-    add_settings(parser)
-    add_model(parser)
+    options.add_settings(parser)
+    options.add_model(parser)
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
@@ -110,30 +100,29 @@ def compared(args: argparse.Namespace) -> Comparison:
 
     if args.degradation is not None and args.reference is not None:
         raise SettingsError("with --degradation the clip is its own reference; leave out --reference.")
-    made = Clips(
-        args.clip.absolute(), args.reference and args.reference.absolute(), args.degradation, args.frames, opener(args)
-    )
+    beside = args.reference and args.reference.absolute()
+    made = Clips(args.clip.absolute(), beside, args.degradation, args.frames, options.opener(args))
     clip, reference = made()
     for note in (*clip.notes, *(() if reference is None else reference.notes)):
         print(f"note: {note}", file=sys.stderr)
-    spread = spread_from(args, model=not args.no_pipeline)
-    settings = [] if args.no_pipeline else varied(settings_from(args), args.vary)
-    options: dict[str, Any] = {
+    spread = options.spread_from(args, model=not args.no_pipeline)
+    settings = [] if args.no_pipeline else varied(options.settings_from(args), args.vary)
+    asked: dict[str, Any] = {
         "metrics": metric_names(args.metrics, with_reference=reference is not None),
         "against": other_columns(args.against),
-        "size": size_from(args),
-        "open_with": opener(args),
+        "size": options.size_from(args),
+        "open_with": options.opener(args),
         "resume": args.resume,
     }
     if spread is not None:
-        result = compare_apart(spread, made, *settings, **options)
+        result = compare_apart(spread, made, *settings, **asked)
     else:
         pipe = None if args.no_pipeline else load(args)
         if pipe is not None:
             for one in settings:
                 check_memory(pipe, (clip.height, clip.width), one)
-        options["on_frame"] = lambda done: print(f"\rframe {done}", end="", file=sys.stderr, flush=True)
-        result = compare(pipe, clip, *settings, reference=reference, **options)
+        asked["on_frame"] = lambda done: print(f"\rframe {done}", end="", file=sys.stderr, flush=True)
+        result = compare(pipe, clip, *settings, reference=reference, **asked)
     print(file=sys.stderr)
     return result.made_by(shlex.join(["workbench", *args.words]))
 

@@ -8,18 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from workbench.cli import options
 from workbench.cli.compare import add_columns, list_metrics, load, metric_names, other_columns, varied
-from workbench.cli.options import (
-    add_devices,
-    add_model,
-    add_opening,
-    add_settings,
-    add_size,
-    opener,
-    settings_from,
-    size_from,
-    spread_from,
-)
 from workbench.errors import SettingsError
 
 
@@ -42,11 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--figure", type=Path, metavar="FILE", help="with --strengths: draw quality against strength")
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames of each clip")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")
-    add_devices(parser, default=None)
-    add_size(parser)
-    add_opening(parser)
-    add_settings(parser)
-    add_model(parser)
+    options.add_devices(parser, default=None)
+    options.add_size(parser)
+    options.add_opening(parser)
+    options.add_settings(parser)
+    options.add_model(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,19 +50,19 @@ def run(args: argparse.Namespace) -> int:
     if args.figure is not None and args.strengths is None:
         raise SettingsError("--figure draws quality against strength: give --strengths too.")
     work: Callable[..., Any] = evaluate
-    spread = spread_from(args, model=not args.no_pipeline)
+    spread = options.spread_from(args, model=not args.no_pipeline)
     if args.strengths is not None:
         work = partial(by_strength, strengths=numbers(args.strengths))
     result = work(
         None if args.no_pipeline or spread is not None else load(args),
         args.folder,
-        *([] if args.no_pipeline else varied(settings_from(args), args.vary)),
+        *([] if args.no_pipeline else varied(options.settings_from(args), args.vary)),
         degradation=args.degradation,
         metrics=metric_names(args.metrics, with_reference=True) or PROTOCOL,
         against=other_columns(args.against),
         frames=args.frames,
-        size=size_from(args),
-        open_with=opener(args),
+        size=options.size_from(args),
+        open_with=options.opener(args),
         resume=args.resume,
         spread=spread,
         on_clip=lambda name, clip: print(f"{name}: {clip.frames} frames", flush=True),

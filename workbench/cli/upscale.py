@@ -7,18 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from workbench.cli import options
 from workbench.cli import pipe as pipes
-from workbench.cli.options import (
-    add_model,
-    add_opening,
-    add_settings,
-    add_size,
-    frame_slice,
-    is_automatic,
-    opener,
-    settings_from,
-    size_from,
-)
 from workbench.cli.plan import Job, plan
 from workbench.errors import InputError
 from workbench.video.folders import list_skipped
@@ -56,16 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=".mp4, .mkv (lossless), a folder (PNG), .png, - (a pipe); without it, INPUT_x4 in the current folder",
     )  # fmt: skip
     parser.add_argument("--frames", default=None, help="which frames, as in Python: 10:34, ::2, :8")
-    add_opening(parser)
-    add_size(parser)
+    options.add_opening(parser)
+    options.add_size(parser)
     parser.add_argument("--lossless", action="store_true", help="make .mkv (FFV1) where no output is named")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there")
     parser.add_argument("--resume", action="store_true", help="go on with an output that was stopped")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made, and the memory it needs; stop")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     pipes.add_arguments(parser)
-    add_settings(parser, automatic=True)
-    add_model(parser)
+    options.add_settings(parser, automatic=True)
+    options.add_model(parser)
     parts = parser.add_argument_group("parts of a model (the published command's words)")
     for word, part in (("unet", "unet"), ("controlnet", "controlnet"), ("temporal_vae", "vae")):
         parts.add_argument(f"--{word}_pretrained_weight", dest=part, default=None, help=f"take the {part} from here")
@@ -87,7 +77,7 @@ def _run(args: argparse.Namespace, stream: BinaryIO | None) -> int:
     if source is None:
         raise InputError("give an INPUT: a video, an image, a folder of frames, or a folder of those.")
     _published_only(args)
-    settings = settings_from(args)
+    settings = options.settings_from(args)
     jobs = pipes.piped(source, args) or plan(source, args.output, lossless=args.lossless)
     if source != pipes.PIPE and (skipped := list_skipped(source)):
         print(f"note: {source}: skipped, since they are no clips: {', '.join(skipped)}", file=sys.stderr)
@@ -105,7 +95,7 @@ def _run(args: argparse.Namespace, stream: BinaryIO | None) -> int:
         _settle(pipe, job, clip, settings, args) for job, clip in clips
     ]  # what cannot fit is told before any work
     if stream is not None:
-        return pipes.upscale_to_pipe(pipe, clips[0][1], stream, settled[0], size_from(args), args)
+        return pipes.upscale_to_pipe(pipe, clips[0][1], stream, settled[0], options.size_from(args), args)
     if args.resume:
         _check_records(pipe, clips, settled, args)
     for (job, clip), chosen in zip(clips, settled, strict=True):
@@ -120,7 +110,7 @@ def _run(args: argparse.Namespace, stream: BinaryIO | None) -> int:
                 file=sys.stderr,
             )
             return 130
-        width, height = size_from(args).of(clip.size)
+        width, height = options.size_from(args).of(clip.size)
         print(f"{done.output}: {done.frames} frames, {width}x{height}")
     return 0
 
@@ -149,7 +139,7 @@ def _check_outputs(clips: list[tuple[Job, Clip]], args: argparse.Namespace) -> N
     from workbench.pipeline.run import check_output
 
     for job, clip in clips:
-        size_from(args).of(clip.size)
+        options.size_from(args).of(clip.size)
         if job.output != pipes.PIPE:
             check_output(job.output.expanduser(), clip, resume=args.resume, overwrite=args.overwrite)
 
@@ -163,16 +153,19 @@ def _check_records(
 
     for (job, clip), settings in zip(clips, settled, strict=True):
         output = job.output.expanduser()
-        check_output(output, clip, begun_from(pipe, clip, settings, size_from(args).of(clip.size), output), resume=True)
+        size = options.size_from(args).of(clip.size)
+        check_output(output, clip, begun_from(pipe, clip, settings, size, output), resume=True)
 
 
 def _clip(job: Job, args: argparse.Namespace) -> Clip:
     from workbench.video.write import open_for
 
-    clip = pipes.open_input(args) if job.source == pipes.PIPE else open_for(job.source, job.output, opener(args))
+    clip = (
+        pipes.open_input(args) if job.source == pipes.PIPE else open_for(job.source, job.output, options.opener(args))
+    )
     for note in clip.notes:
         print(f"note: {job.source}: {note}", file=sys.stderr)
-    return clip if args.frames is None else clip[frame_slice(args.frames)]
+    return clip if args.frames is None else clip[options.frame_slice(args.frames)]
 
 
 def _settle(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argparse.Namespace) -> Settings:
@@ -185,7 +178,7 @@ def _settle(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argp
 
     size = (clip.height, clip.width)
     begun = saved_settings(job.output) if args.resume else None
-    settings, notes = settle(pipe, size, settings, slicing=is_automatic(args), begun=begun)
+    settings, notes = settle(pipe, size, settings, slicing=options.is_automatic(args), begun=begun)
     if not (args.resume and continue_engine(pipe, job.output.expanduser(), clip)):
         frames = 0 if args.dry_run else pipes.length_of(clip) or 0
         chosen = choose_engine(pipe, size, settings, frames, lambda words: print(words, file=sys.stderr))
@@ -211,6 +204,6 @@ def _upscale(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: arg
             bar.update(out.index + 1 - bar.n)
 
         return upscale_to_file(
-            pipe, clip, job.output, settings, size=size_from(args), resume=args.resume, overwrite=args.overwrite,
-            on_output=advance,
+            pipe, clip, job.output, settings, size=options.size_from(args), resume=args.resume,
+            overwrite=args.overwrite, on_output=advance,
         )  # fmt: skip

@@ -10,25 +10,12 @@ from torch import Tensor
 
 from workbench.errors import TraceError
 from workbench.trace.trace import Trace
-from workbench.views.plots.style import (
-    COLOURS,
-    DIVERGING,
-    WIDTH,
-    colour_bar,
-    from_zero,
-    grid,
-    heat,
-    new_figure,
-    picture,
-    strength,
-    styled,
-    symmetric,
-)
+from workbench.views.plots import style
 
 PLACES = ((0.25, 0.25), (0.5, 0.5), (0.75, 0.75))  # of the queries that are shown, as shares of height and width
 
 
-@styled
+@style.styled
 def features(trace: Trace, *names: str, frame: int, step: int = -1, channels: int = 4) -> Figure:
     """Feature maps, a tap a row: strength over all channels, and the most varied channels (the same in all rows, where
     they have the same number).
@@ -42,26 +29,26 @@ def features(trace: Trace, *names: str, frame: int, step: int = -1, channels: in
     chosen = [_varied(group, channels) for group in groups for _ in group]
     _, height, width = next(iter(rows.values())).shape
     columns = 1 + max(len(numbers) for numbers in chosen)
-    figure = new_figure(
-        len(rows) * (WIDTH / (columns + 0.6) * height / width + 0.25) + 0.7,
+    figure = style.new_figure(
+        len(rows) * (style.WIDTH / (columns + 0.6) * height / width + 0.25) + 0.7,
         f"Frame {frame}: strength over all channels (left) and the channels whose maps vary most (right, one scale a "
         "row, around zero). Look which channels follow edges, texture or motion, and what changes from row to row.",
     )
-    axes = grid(figure, len(rows), columns)
+    axes = style.grid(figure, len(rows), columns)
     for row, (name, value) in enumerate(rows.items()):
-        strong, shown = strength(value), value[chosen[row]]
-        limits = symmetric([shown])
-        heat(axes[row, 0], strong, from_zero([strong]), f"strength (RMS), 0 to {float(strong.max()):.2g}")
+        strong, shown = style.strength(value), value[chosen[row]]
+        limits = style.symmetric([shown])
+        style.heat(axes[row, 0], strong, style.from_zero([strong]), f"strength (RMS), 0 to {float(strong.max()):.2g}")
         axes[row, 0].set_ylabel(f"{name}\n{len(value)} channels")
         for panel, number, plane in zip(axes[row, 1:], chosen[row], shown, strict=False):
-            heat(panel, plane, limits, f"channel {number}", DIVERGING)
+            style.heat(panel, plane, limits, f"channel {number}", style.DIVERGING)
         for unused in axes[row, 1 + len(shown) :]:
             unused.set_visible(False)
-        colour_bar(figure, axes[row, 1:], "", limits, DIVERGING)
+        style.colour_bar(figure, axes[row, 1:], "", limits, style.DIVERGING)
     return figure
 
 
-@styled
+@style.styled
 def attention(trace: Trace, name: str, frame: int, *, step: int = -1) -> Figure:
     """Where attention looks, averaged over heads: from three places (self-attention), or how much each place takes
     from each of the prompt's tokens (cross-attention, the first four tokens).
@@ -81,9 +68,9 @@ def attention(trace: Trace, name: str, frame: int, *, step: int = -1) -> Figure:
     else:
         maps = [weights[:, token].view(rows, columns) for token in range(min(4, weights.shape[1]))]
         titles = [f"to token {k}" for k in range(len(maps))]
-    limits = from_zero(maps)
-    figure = new_figure(
-        WIDTH / (len(maps) + 1.5) * rows / columns + 0.9,
+    limits = style.from_zero(maps)
+    figure = style.new_figure(
+        style.WIDTH / (len(maps) + 1.5) * rows / columns + 0.9,
         f"Frame {frame}, {rows}x{columns} places: "
         + (
             "where each of three places looks. Look for places that find others like them; an even map is an average "
@@ -93,15 +80,15 @@ def attention(trace: Trace, name: str, frame: int, *, step: int = -1) -> Figure:
             "token says the same everywhere."
         ),
     )
-    axes = grid(figure, 1, len(maps) + 1)[0]
-    picture(axes[0], lr, "LR frame")
+    axes = style.grid(figure, 1, len(maps) + 1)[0]
+    style.picture(axes[0], lr, "LR frame")
     for k, (y, x) in enumerate(places if within else ()):
         _mark(axes[0], (y + 0.5) / rows * lr.shape[1], (x + 0.5) / columns * lr.shape[2], k)
     for k, (panel, value) in enumerate(zip(axes[1:], maps, strict=True)):
-        heat(panel, value, limits, titles[k])
+        style.heat(panel, value, limits, titles[k])
         if within:
             _mark(panel, places[k][0], places[k][1], k)
-    colour_bar(figure, axes[1:], "weight", limits)
+    style.colour_bar(figure, axes[1:], "weight", limits)
     return figure
 
 
@@ -131,6 +118,8 @@ def _varied(values: list[Tensor], count: int) -> list[int]:
 
 
 def _mark(axes: Axes, y: float, x: float, number: int) -> None:
-    axes.plot(x, y, marker="o", markersize=6, markerfacecolor=COLOURS[3], markeredgecolor="white", linestyle="none")
+    axes.plot(
+        x, y, marker="o", markersize=6, markerfacecolor=style.COLOURS[3], markeredgecolor="white", linestyle="none"
+    )
     label = axes.annotate(str(number + 1), (x, y), xytext=(5, 3), textcoords="offset points", color="black", fontsize=8)
     label.set_path_effects([withStroke(linewidth=2, foreground="white")])

@@ -10,24 +10,12 @@ from torch import Tensor
 
 from workbench.errors import TraceError
 from workbench.trace.trace import Trace
-from workbench.views.plots.style import (
-    ERRORS,
-    WIDTH,
-    colour_bar,
-    from_zero,
-    grid,
-    heat,
-    new_figure,
-    parts,
-    picture,
-    strength,
-    styled,
-)
+from workbench.views.plots import style
 
 MOST_NUMBERS = 8  # steps up to which the cells carry their number
 
 
-@styled
+@style.styled
 def artg(trace: Trace, frame: int) -> Figure:
     """Root mean square of every residual at every step, and where it lies at the last step.
 
@@ -39,32 +27,32 @@ def artg(trace: Trace, frame: int) -> Figure:
     residuals = {name.removeprefix("artg."): trace[name, frame].float() for name in names}  # (steps, C, y, x)
     energy = torch.stack([value.square().mean((1, 2, 3)).sqrt() for value in residuals.values()])  # (levels, steps)
     shown = _one_a_resolution(residuals)
-    limits = from_zero([strength(value[-1]) for value in shown.values()])
-    figure = new_figure(
+    limits = style.from_zero([style.strength(value[-1]) for value in shown.values()])
+    figure = style.new_figure(
         max(2.6, 0.22 * len(names) + 1.2),
         f"Frame {frame}: strength (root mean square, RMS) of the residuals that ARTG adds, by level and step (left), "
         "and where they act at the last step (right, one scale). Strong early steps fix the layout, strong late ones "
         "the detail; maps should follow edges and moving things.",
     )
-    left, right = parts(figure, 1, 2, width_ratios=(1, 1.25))
+    left, right = style.parts(figure, 1, 2, width_ratios=(1, 1.25))
     axes = left.subplots()
     levels, steps = energy.shape
-    heat(axes, energy, from_zero([energy]), aspect="auto")
+    style.heat(axes, energy, style.from_zero([energy]), aspect="auto")
     axes.set(xlabel="step", ylabel="level", yticks=range(levels), xticks=range(steps))
     axes.set_yticklabels(list(residuals))
     axes.set_xticklabels([str(step + 1) for step in range(steps)])
     if steps <= MOST_NUMBERS:
         _write_numbers(axes, energy.numpy())
-    colour_bar(left, axes, "RMS", from_zero([energy]))
+    style.colour_bar(left, axes, "RMS", style.from_zero([energy]))
     columns = min(2, len(shown))
-    panels = grid(right, -(-len(shown) // columns), columns, used=len(shown))
+    panels = style.grid(right, -(-len(shown) // columns), columns, used=len(shown))
     for panel, (name, value) in zip(panels.flat, shown.items(), strict=False):
-        heat(panel, strength(value[-1]), limits, f"{name}, {value.shape[-1]}x{value.shape[-2]}")
-    colour_bar(right, panels, "RMS over channels", limits)
+        style.heat(panel, style.strength(value[-1]), limits, f"{name}, {value.shape[-1]}x{value.shape[-2]}")
+    style.colour_bar(right, panels, "RMS over channels", limits)
     return figure
 
 
-@styled
+@style.styled
 def fit(trace: Trace, frame: int) -> Figure:
     """The warped previous output before and after what the LR frame contradicts was taken back, and how much that was.
 
@@ -80,7 +68,7 @@ def fit(trace: Trace, frame: int) -> Figure:
     )
 
 
-@styled
+@style.styled
 def blend(trace: Trace, frame: int) -> Figure:
     """The picture before and after the past's share entered it, and how much that changed.
 
@@ -106,12 +94,12 @@ def _change(trace: Trace, frame: int, what: str, names: tuple[str, str], caption
     before, after = (trace.image(name, frame) for name in names)
     change = (after - before).abs().mean(0)
     height, width = change.shape
-    figure = new_figure(0.36 * WIDTH * height / width + 0.8, f"Frame {frame}: {caption}")
-    panels = grid(figure, 1, 3)[0]
+    figure = style.new_figure(0.36 * style.WIDTH * height / width + 0.8, f"Frame {frame}: {caption}")
+    panels = style.grid(figure, 1, 3)[0]
     for panel, value, name in zip(panels, (before, after), names, strict=False):
-        picture(panel, value, name)
-    heat(panels[2], change, from_zero([change]), f"what the {what} changed", ERRORS)
-    colour_bar(figure, panels[2], "mean |difference|", from_zero([change]), ERRORS)
+        style.picture(panel, value, name)
+    style.heat(panels[2], change, style.from_zero([change]), f"what the {what} changed", style.ERRORS)
+    style.colour_bar(figure, panels[2], "mean |difference|", style.from_zero([change]), style.ERRORS)
     return figure
 
 

@@ -7,25 +7,25 @@ from math import ceil
 from matplotlib.figure import Figure
 
 from workbench.trace.trace import Trace
-from workbench.views.plots.style import DIVERGING, WIDTH, grid, heat, new_figure, styled, symmetric
+from workbench.views.plots import style
 
 MOST_IN_A_ROW = 4
 
 
-@styled
+@style.styled
 def latent(trace: Trace, frame: int, step: int) -> Figure:
     """The channels of a latent side by side, each on the scale of its last step, for leafing through the steps."""
     latents = trace["latent", frame]  # (steps, L, h, w)
     channels, height, width = latents.shape[1:]
     columns = min(channels, MOST_IN_A_ROW)
     rows = ceil(channels / columns)
-    figure = new_figure(
-        rows * (WIDTH / (columns + 0.1) * height / width + 0.25) + 0.45,
+    figure = style.new_figure(
+        rows * (style.WIDTH / (columns + 0.1) * height / width + 0.25) + 0.45,
         f"Frame {frame}, after step {step + 1} of {len(latents)}: each channel on a scale of its own (above it), "
         "that of its last step. Structure of the picture should stand out more with every step.",
     )
-    axes = grid(figure, rows, columns, used=channels)
+    axes = style.grid(figure, rows, columns, used=channels)
     for channel, panel in enumerate(axes.flat[:channels]):
-        limits = symmetric([latents[-1, channel]])
-        heat(panel, latents[step, channel], limits, f"channel {channel}, ±{limits[1]:.2g}", DIVERGING)
+        limits = style.symmetric([latents[-1, channel]])
+        style.heat(panel, latents[step, channel], limits, f"channel {channel}, ±{limits[1]:.2g}", style.DIVERGING)
     return figure

@@ -11,25 +11,14 @@ from torch import Tensor
 
 from workbench.pixels import signed_to_unit, upscale
 from workbench.trace.trace import Trace
-from workbench.views.plots.style import (
-    ERRORS,
-    WIDTH,
-    bare,
-    colour_bar,
-    from_zero,
-    grid,
-    heat,
-    new_figure,
-    picture,
-    styled,
-)
+from workbench.views.plots import style
 
 STILL, FAR = (95.0, 0.0), (62.0, 55.0)  # CIELAB lightness and chroma: no motion, and the largest one
 ARROWS = 18  # across the picture
 SHORTEST = 0.1  # of the longest arrow; shorter ones would be dots
 
 
-@styled
+@style.styled
 def flow(trace: Trace, frame: int) -> Figure:
     """Flow of a frame as arrows, colours and magnitude, and the error of the previous output warped along it.
 
@@ -44,8 +33,8 @@ def flow(trace: Trace, frame: int) -> Figure:
     length = field.norm(dim=0)
     most = float(length.max())
     compared = ("frame", frame) in trace and ("warped", frame) in trace
-    figure = new_figure(
-        (0.92 * WIDTH * height / width + 1.2) * (1 if compared else 0.6),
+    figure = style.new_figure(
+        (0.92 * style.WIDTH * height / width + 1.2) * (1 if compared else 0.6),
         f"Frame {frame}: where in the previous frame each pixel comes from (arrows point there; the wheel gives the "
         f"direction, its rim is {most:.1f} output pixels)."
         + (
@@ -55,15 +44,15 @@ def flow(trace: Trace, frame: int) -> Figure:
             else ""
         ),
     )
-    axes = grid(figure, 2, 2) if compared else grid(figure, 1, 3)
+    axes = style.grid(figure, 2, 2) if compared else style.grid(figure, 1, 3)
     panels = list(axes.flat)
-    picture(panels[0], _under_arrows(trace, frame, height, width), "frame, and flow as arrows")
+    style.picture(panels[0], _under_arrows(trace, frame, height, width), "frame, and flow as arrows")
     _arrows(panels[0], field)
     panels[1].imshow(flow_colours(field, most))
     panels[1].set_title("direction and size")
     _wheel(panels[1])
-    heat(panels[2], length, from_zero([length]), "magnitude")
-    colour_bar(figure, panels[2], "output pixels", from_zero([length]))
+    style.heat(panels[2], length, style.from_zero([length]), "magnitude")
+    style.colour_bar(figure, panels[2], "output pixels", style.from_zero([length]))
     if compared:
         _warping_error(figure, panels[3], trace, frame)
     return figure
@@ -81,8 +70,8 @@ def _warping_error(figure: Figure, axes: Axes, trace: Trace, frame: int) -> None
     output = trace["frame", frame].float()
     _, height, width = output.shape
     error = (trace.image("warped", frame) - output).abs().mean(0)
-    heat(axes, error, from_zero([error]), "warped previous output - frame", ERRORS)
-    colour_bar(figure, axes, "mean |difference|", from_zero([error]), ERRORS)
+    style.heat(axes, error, style.from_zero([error]), "warped previous output - frame", style.ERRORS)
+    style.colour_bar(figure, axes, "mean |difference|", style.from_zero([error]), style.ERRORS)
     if ("occlusion", frame) not in trace:
         return
     mask = trace["occlusion", frame][0, :height, :width].float().numpy()
@@ -110,7 +99,7 @@ def _wheel(axes: Axes) -> None:
     round_ = (x.square() + y.square() <= 1).double().numpy()
     legend = axes.inset_axes((0.78, 0.02, 0.2, 0.3))
     legend.imshow(np.dstack([colours, round_]))
-    bare(legend)
+    style.bare(legend)
     legend.patch.set_alpha(0)
 
 

@@ -14,19 +14,7 @@ from workbench.errors import InputError
 from workbench.pipeline.output import Output
 from workbench.pixels import image_to_unit, upscale
 from workbench.trace.trace import Trace
-from workbench.views.plots.style import (
-    COLOURS,
-    ERRORS,
-    WIDTH,
-    colour_bar,
-    from_zero,
-    grid,
-    heat,
-    new_figure,
-    picture,
-    some,
-    styled,
-)
+from workbench.views.plots import style
 
 Run = Trace | Iterable[Output]
 """A trace that holds ``frame`` (and ``lr`` for ``frames``), or outputs."""
@@ -35,30 +23,30 @@ MOST_FRAMES = 4
 ZOOM = 6  # the detail is a 6th of the picture's width
 
 
-@styled
+@style.styled
 def frames(run: Run, *, frames: Sequence[int] | None = None) -> Figure:
     """Some frames before (bicubic x4) and after, with the detail of greatest change. ``frames``: which ones."""
     before, after = _inputs(run), _pictures(run)
     chosen = _chosen(after, frames)
     _, height, width = after[chosen[0]].shape
     rows, columns = _detail(sum((after[k] - before[k]).abs().mean(0) for k in chosen))  # type: ignore[arg-type]
-    figure = new_figure(
-        4 * WIDTH / (len(chosen) + 0.2) * height / width + 0.7,
+    figure = style.new_figure(
+        4 * style.WIDTH / (len(chosen) + 0.2) * height / width + 0.7,
         "Before (bicubic x4) and after, with the detail where they differ most. Look for sharper edges and texture in "
         "the detail, and for anything that the input does not support.",
     )
-    axes = grid(figure, 4, len(chosen))
+    axes = style.grid(figure, 4, len(chosen))
     for column, k in enumerate(chosen):
         for row, shown in ((0, before[k]), (2, after[k])):
-            picture(axes[row, column], shown, "" if row else f"frame {k}")
+            style.picture(axes[row, column], shown, "" if row else f"frame {k}")
             _outline(axes[row, column], rows, columns)
-            picture(axes[row + 1, column], shown[:, rows, columns])
+            style.picture(axes[row + 1, column], shown[:, rows, columns])
     for row, label in enumerate(("before", "detail", "after", "detail")):
         axes[row, 0].set_ylabel(label)
     return figure
 
 
-@styled
+@style.styled
 def difference(a: Run, b: Run, *, names: tuple[str, str] = ("A", "B"), frames: Sequence[int] | None = None) -> Figure:
     """What changed between two runs: frames of both, and maps of their difference on one scale."""
     first, second = _pictures(a), _pictures(b)
@@ -69,20 +57,20 @@ def difference(a: Run, b: Run, *, names: tuple[str, str] = ("A", "B"), frames: S
         raise InputError(f"the two runs must have frames of one size, got {sorted(sizes)}.")
     apart = [(first[k] - second[k]).abs().mean(0) for k in chosen]  # (H, W)
     _, height, width = first[chosen[0]].shape
-    figure = new_figure(
-        3 * WIDTH / (len(chosen) + 0.5) * height / width + 0.9,
+    figure = style.new_figure(
+        3 * style.WIDTH / (len(chosen) + 0.5) * height / width + 0.9,
         f"How {names[1]!r} differs from {names[0]!r}: mean absolute difference of a pixel, one scale for all frames. "
         "Black is unchanged; look whether the change follows edges, texture or motion, and whether it grows with time.",
     )
-    axes = grid(figure, 3, len(chosen))
-    limits = from_zero(apart)
+    axes = style.grid(figure, 3, len(chosen))
+    limits = style.from_zero(apart)
     for column, k in enumerate(chosen):
-        picture(axes[0, column], first[k], f"frame {k}")
-        picture(axes[1, column], second[k])
-        heat(axes[2, column], apart[column], limits, f"mean {float(apart[column].mean()):.2g}", ERRORS)
+        style.picture(axes[0, column], first[k], f"frame {k}")
+        style.picture(axes[1, column], second[k])
+        style.heat(axes[2, column], apart[column], limits, f"mean {float(apart[column].mean()):.2g}", style.ERRORS)
     for row, label in enumerate((*names, "|difference|")):
         axes[row, 0].set_ylabel(label)
-    colour_bar(figure, axes[2], "mean |difference|", limits, ERRORS)
+    style.colour_bar(figure, axes[2], "mean |difference|", limits, style.ERRORS)
     return figure
 
 
@@ -108,7 +96,7 @@ def _chosen(held: dict[int, Tensor], wanted: Sequence[int] | None) -> list[int]:
     missing = [k for k in wanted or () if k not in held]
     if missing:
         raise InputError(f"frames {missing} are not there; there are {sorted(held)}.")
-    return list(wanted) if wanted else some(sorted(held), MOST_FRAMES)
+    return list(wanted) if wanted else style.some(sorted(held), MOST_FRAMES)
 
 
 def _detail(change: Tensor) -> tuple[slice, slice]:
@@ -123,4 +111,4 @@ def _detail(change: Tensor) -> tuple[slice, slice]:
 
 def _outline(axes: Axes, rows: slice, columns: slice) -> None:
     corner, size = (columns.start, rows.start), (columns.stop - columns.start, rows.stop - rows.start)
-    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=COLOURS[1], linewidth=0.8))
+    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=style.COLOURS[1], linewidth=0.8))
