@@ -16,7 +16,7 @@ from workbench.cli.compare import Clips
 from workbench.comparison import Comparison, compare
 from workbench.comparison.columns import compare_apart
 from workbench.comparison.evaluation import evaluate
-from workbench.comparison.store import REFERENCE, Store
+from workbench.comparison.store import REFERENCE, Folder
 from workbench.errors import InputError
 from workbench.pipeline.load import load_pipeline
 from workbench.pipeline.settings import Settings
@@ -64,7 +64,7 @@ def test_columns_made_apart_are_one_comparison(model: str, clips: Path, tmp_path
     assert apart.columns == alone.columns == ["tpm=on", "tpm=off", "bicubic"]
     for place in (0, 1, 2, REFERENCE):
         for index in range(3):
-            pair = [Store(tmp_path / name).picture(place, index) for name in ("apart", "alone")]
+            pair = [Folder(tmp_path / name).picture(place, index) for name in ("apart", "alone")]
             assert np.array_equal(*pair)
     assert apart.report(tmp_path / "report.html").stat().st_size > 10_000
     assert Comparison.load(tmp_path / "apart").values == alone.values

@@ -14,7 +14,7 @@ from workbench.app.telling import telling_frame
 from workbench.app.work.task import LIVE, LIVE_OTHER, Stopped, Task
 from workbench.comparison import Comparison, Recorded, compare
 from workbench.comparison.motion import flow_track
-from workbench.comparison.store import INPUT, REFERENCE, Store, encode
+from workbench.comparison.store import INPUT, REFERENCE, Folder, encode
 from workbench.degrade import cropped, degraded
 from workbench.devices import peak_memory
 from workbench.metrics import METRICS
@@ -43,7 +43,7 @@ def compare_clips(task: Task) -> None:
         comparison = _run(task, pipe, settings, clip, truth, progress)
     except Stopped:
         stopped = True
-        done = len(Store(task.folder / KEPT).records())
+        done = len(Folder(task.folder / KEPT).records())
         if not done:
             raise
         comparison = _run(task, pipe, settings, clip[:done], truth, None)
@@ -94,7 +94,7 @@ class Progress:
         self.task = task
         self.total = total
         self.made = 0
-        self._store = Store(task.folder / KEPT)
+        self._store = Folder(task.folder / KEPT)
 
     def __call__(self, done: int) -> None:
         self.made += 1
@@ -118,7 +118,7 @@ def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
     task.say(message="writing videos and the report")
     comparison = _named(comparison, task.source_name)
     assert comparison.folder is not None
-    store = Store(comparison.folder)
+    store = Folder(comparison.folder)
     names = dict(zip(LETTERS, comparison.columns, strict=False))
     places: dict[str, int | str] = {letter: place for place, letter in enumerate(names)}
     if comparison.about["reference"]:
@@ -179,7 +179,7 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name.replace("=", "")).strip("-")
 
 
-def _video(path: Path, store: Store, place: int | str, frames: int, original: Clip) -> None:
+def _video(path: Path, store: Folder, place: int | str, frames: int, original: Clip) -> None:
     """The pictures as a video with the upload's sound and timing."""
     with ClipWriter(path, original, overwrite=True) as writer:
         for index in range(frames):

@@ -12,7 +12,7 @@ from ipywidgets import HTML, Button, HBox, Image, IntProgress, IntSlider, Layout
 
 from workbench.comparison import Comparison, compare
 from workbench.comparison.statistics import over_frames
-from workbench.comparison.store import Store
+from workbench.comparison.store import Folder
 from workbench.comparison.tables import significant
 from workbench.comparison.verdicts import judged
 from workbench.errors import InputError
@@ -180,7 +180,7 @@ def _window(clip: Any, frames: int) -> Clip:
 def _picture(run: Comparison, frame: int) -> np.ndarray:
     """(H, W, 3) uint8."""
     assert run.folder is not None
-    return Store(run.folder).picture(0, frame)
+    return Folder(run.folder).picture(0, frame)
 
 
 def _apart(a: Comparison, b: Comparison, frame: int) -> float:
