@@ -1,6 +1,6 @@
 """The table of taps: every name the loop gives to a value, and what is known about it.
 
-``docs/taps.md`` is made from this table, and names are checked against it.
+The tables of ``docs/taps.md`` are made from it, and names are checked against it.
 """
 
 from __future__ import annotations
