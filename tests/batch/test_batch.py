@@ -127,6 +127,19 @@ def test_a_killed_driver_is_begun_again_and_metrics_are_of_the_result(
     assert "settings seed 1 (was 0)" in capsys.readouterr().out
 
 
+def test_each_clip_has_the_engine_that_its_length_pays(
+    model: str, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[tuple[int, int], int]] = []
+    monkeypatch.setattr(
+        "workbench.pipeline.automatic.choose_engine", lambda pipe, size, settings, frames: asked.append((size, frames))
+    )
+    pipe, (task,) = load_pipeline(model, device="cpu"), plan([str(clips / "c.mov")], str(tmp_path), lossless=True)[0]
+    for _ in range(2):  # what is there goes on with the engine that its record names
+        UpscaleClip(task, Orders(ONE))(pipe, lambda told: None)
+    assert asked == [((24, 32), 6)]
+
+
 def test_the_table_reads_in_a_log() -> None:
     tasks, _ = plan([__file__], "out")
     job = Job("clip.mp4", print, 10.0)

@@ -19,11 +19,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import workbench as wb
+from tests.tiny import tiny_models
 from workbench import metrics
 from workbench.comparison import Comparison, ImageModel, Interpolation, Recorded, compare, upscaler
 from workbench.comparison.store import Folder, decode, encode
 from workbench.comparison.tables import significant
+from workbench.engines.automatic import AutomaticRunner
 from workbench.errors import FlowError, InputError, ModelError, SettingsError
+from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.size import OutputSize
 from workbench.pixels import unit_to_image
@@ -103,6 +106,19 @@ def test_a_comparison_goes_on_after_a_break_with_the_same_numbers(tiny_pipe, mov
     again = compare(tiny_pipe, moving_frames, QUICK, against=("bicubic",), resume=tmp_path / "kept", **options)
     assert again.values == whole.values
     assert again.seconds == resumed.seconds
+
+
+def test_a_comparison_goes_on_with_the_engine_it_was_begun_with(moving_frames, tmp_path, monkeypatch) -> None:
+    def pipeline(*, graphs: bool) -> Pipeline:
+        monkeypatch.setattr(AutomaticRunner, "_built", lambda self, size: graphs)
+        return Pipeline(tiny_models(), AutomaticRunner(tiny_models()))
+
+    options = {"metrics": ("piqe",), "resume": tmp_path}
+    with pytest.raises(RuntimeError, match="lights"):
+        compare(pipeline(graphs=False), moving_frames, QUICK, against=(Broken(1),), **options)
+    assert (Folder(tmp_path).header() or {})["columns"][0]["engine"] == "torch"
+    assert pipeline(graphs=True).engine_at((24, 32), QUICK).name == "onnxruntime"
+    compare(pipeline(graphs=True), moving_frames[:2], QUICK, against=("bicubic",), **options)
 
 
 def test_going_on_without_the_saved_state_is_refused(tiny_pipe, moving_frames, tmp_path) -> None:

@@ -151,12 +151,16 @@ def test_weights_and_sizes_have_graphs_of_their_own(graphs):
 def test_auto_takes_what_is_there_and_never_exports_for_a_short_clip(graphs, monkeypatch):
     monkeypatch.setattr("workbench.engines.graphs.Cache", lambda: graphs)
     runner = AutomaticRunner(tiny_models())
-    assert runner.at(SIZE).name == "openvino"
+    assert runner.at(SIZE).name == "onnxruntime"  # open sooner; for a long clip the other is done sooner
     assert runner.at(SIZE, inside=["tpm.{k}.fused"]).name == "torch"
-    assert "in the cache" in runner.settle(SIZE, seconds=1.0)
+    assert runner.settle(SIZE, seconds=0.5) == ""
+    assert runner.at(SIZE).name == "torch"
+    assert "in the cache" in runner.settle(SIZE, seconds=100.0)
+    assert runner.at(SIZE).name == "openvino"
     assert runner.at((16, 16)).name == "torch"
     before = len(graphs.entries())
-    assert "less than its export takes" in runner.settle((16, 16), seconds=10.0)
+    assert runner.settle((16, 16), seconds=1.0) == ""
+    assert "less than its export takes" in runner.settle((16, 16), seconds=20.0)
     assert len(graphs.entries()) == before
     assert "openvino" in runner.settle((16, 16), seconds=1e4)
     assert runner.at((16, 16)).name == "openvino"

@@ -77,14 +77,17 @@ class UpscaleClip:
     def _upscale(
         self, pipe: Pipeline, source: Path, output: Path, tell: Tell, mirror: Mirror | None
     ) -> tuple[Clip, Run]:
-        from workbench.pipeline.automatic import settle
+        from workbench.pipeline.automatic import choose_engine, continue_engine, settle
         from workbench.pipeline.run import saved_settings, upscale_to_file
         from workbench.video.write import open_for
 
         orders = self.orders
         clip = open_for(source, output, self._open)[slice(*orders.frames)]
         begun = None if orders.overwrite else saved_settings(output)
-        settings, _ = settle(pipe, (clip.height, clip.width), orders.settings, slicing=orders.slicing, begun=begun)
+        size = (clip.height, clip.width)
+        settings, _ = settle(pipe, size, orders.settings, slicing=orders.slicing, begun=begun)
+        if begun is None or not continue_engine(pipe, output, clip):
+            choose_engine(pipe, size, settings, len(clip))
         output.parent.mkdir(parents=True, exist_ok=True)
 
         def advance(out: Output) -> None:

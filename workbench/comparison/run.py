@@ -19,6 +19,7 @@ from workbench.comparison.store import INPUT, REFERENCE, Folder
 from workbench.comparison.upscalers import PipelineUpscaler, Recorded, Upscaler, name_settings, upscaler
 from workbench.errors import InputError, SettingsError
 from workbench.metrics import Metric, choose, estimate_motion
+from workbench.pipeline.automatic import use_engine
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
@@ -58,6 +59,8 @@ def compare(
     Raises InputError, SettingsError or MetricUnavailable before the first frame where it can.
     """
     clip, size = _opened(clip, open_with), size or OutputSize()
+    if pipe is not None and resume is not None:
+        _continue_engine(pipe, Folder(Path(resume)), (clip.height, clip.width))
     device = "auto" if pipe is None else pipe.device
     others = [upscaler(other, device=device, open_with=open_with) for other in against]
     columns = _columns(pipe, settings, others, (clip.height, clip.width))
@@ -92,6 +95,14 @@ def compare(
 
 def _opened(source: Any, open_with: Callable[[Any], Clip]) -> Clip:
     return source if isinstance(source, Clip) else open_with(source)
+
+
+def _continue_engine(pipe: Pipeline, begun: Folder, size: tuple[int, int]) -> None:
+    """Goes on with the engine that a comparison was begun with, where that was left to the workbench."""
+    columns = (begun.header() or {"columns": []})["columns"]
+    names = [c["engine"] for c in columns if "engine" in c and not c["settings"]["attention_slicing"]]
+    if names:
+        use_engine(pipe, size, names[0])
 
 
 def _columns(

@@ -56,12 +56,16 @@ class Folder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def header(self) -> dict[str, Any] | None:
+        """What ``begin`` wrote; None where nothing was begun."""
+        path = self.folder / "header.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
     def begin(self, header: dict[str, Any]) -> int:
         """Makes the folder, or checks that it holds the same comparison; the number of frames that are done."""
         path = self.folder / "header.json"
-        wanted = json.loads(json.dumps(header))
-        if path.is_file():
-            found = json.loads(path.read_text(encoding="utf-8"))
+        wanted, found = json.loads(json.dumps(header)), self.header()
+        if found is not None:
             if found != wanted:
                 differing = [k for k in {*found, *wanted} if found.get(k) != wanted.get(k)]
                 raise InputError(

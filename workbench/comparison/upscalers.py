@@ -80,6 +80,7 @@ class PipelineUpscaler:
             "kind": "pipeline",
             "model": pipe.models.source,
             "device": str(pipe.device),
+            "engine": pipe.engine.name if size is None else pipe.engine_at(size, settings).name,
             "settings": asdict(settings),
         }
         if settings.artg or settings.tpm:

@@ -1,20 +1,23 @@
-"""``auto``: the engine with the best measured gain that is here, where its graphs are there already or will pay."""
+"""``auto``: the engine that makes the frames soonest of those that are here, by what was measured of each."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cached_property
 
-from workbench.engines.choose import best_engine
+from workbench.engines.choose import best_engine, faster_engines
 from workbench.engines.graphs import GraphRunner
 from workbench.engines.runner import Runner, Say, make_runner, precision, unsaid
-from workbench.engines.table import AUTO, TORCH
+from workbench.engines.table import AUTO, TORCH, Engine
 from workbench.models.models import Models
 
 EXPORT_SECONDS = 30.0  # of all graphs of a size; 12 s on an idle core for the embedded model, and machines differ
+TOLD = 1.0  # seconds; of less it is not worth a word
 
 
 class AutomaticRunner(Runner):
-    """Torch, until ``settle`` or a full cache says otherwise for a size; then always the same for that size.
+    """For a size whose number of frames is not known, the engine that is open first, where its graphs are in the cache,
+    else torch; ``settle`` decides by the whole clip. A size keeps its engine until it is settled again.
 
     An export takes longer than a short clip, so a first run is never slowed down by one that it does not win back.
     """
@@ -22,7 +25,7 @@ class AutomaticRunner(Runner):
     def __init__(self, models: Models) -> None:
         super().__init__(models)
         self.best = best_engine(models.device.type, precision(models))
-        self._graphs: GraphRunner | None = None
+        self._runners: dict[str, Runner] = {}
         self._settled: dict[tuple[int, int], Runner] = {}
 
     @property
@@ -32,44 +35,52 @@ class AutomaticRunner(Runner):
     def at(self, size: tuple[int, int], *, inside: Collection[str] = (), attention_slicing: bool = False) -> Runner:
         """Torch where only torch will do: for taps inside the networks, and for attention slicing."""
         if size not in self._settled:
-            self._settled[size] = self._built(size)
-        return Runner(self.plain) if inside or attention_slicing else self._settled[size]
+            soonest = min(self._faster, key=lambda engine: engine.opening).name if self._built(size) else TORCH
+            self._settled[size] = self._runner(soonest)
+        return self._runner(TORCH) if inside or attention_slicing else self._settled[size]
 
     def settle(self, size: tuple[int, int], seconds: float, say: Say = unsaid) -> str:
         """Decides for a clip of this size that will take torch about ``seconds``; a sentence that tells what and why.
 
-        Exports now where that pays.
+        Exports now where that pays. Says nothing where it is about no time.
         """
-        ready = self.at(size)
-        if ready.name != TORCH:
-            return f"engine {ready.name}: its graphs for {_words(size)} are in the cache."
         if self.best is None:
             return f"engine {TORCH}: no faster one is installed here ('workbench engines' tells how)."
-        saved = seconds * (1 - self.best.gain[self.plain.device.type])
-        if saved < EXPORT_SECONDS:
-            return (
-                f"engine {TORCH}: {self.best.name} would save about {saved:.0f} s here, less than its export takes "
-                f"(--engine {self.best.name} makes it, for later runs too)."
-            )
-        runner = self._runner()
+        engine = min(self._faster, key=lambda engine: self._seconds(engine, seconds))
+        saved, built = seconds - self._seconds(engine, seconds), self._built(size)
+        if saved <= (0.0 if built else EXPORT_SECONDS):
+            self._settled[size] = self._runner(TORCH)
+            return "" if saved < TOLD else (
+                f"engine {TORCH}: {engine.name} would save about {saved:.0f} s here, less than its export takes "
+                f"(--engine {engine.name} makes it, for later runs too)."
+            )  # fmt: skip
+        self._settled[size] = runner = self._runner(engine.name)
         runner.prepare(size, say)
-        self._settled[size] = runner
-        return f"engine {runner.name}: the fastest measured that is installed here."
+        if saved < TOLD:
+            return ""
+        known = f", and its graphs for {size[1]}x{size[0]} are in the cache" if built and engine.has_graphs else ""
+        return f"engine {engine.name}: the soonest done of those installed here{known}."
 
     def use(self, size: tuple[int, int], name: str) -> None:
         """Goes on with what an earlier run used. Raises EngineError where that cannot run here."""
-        best = self.best is not None and name == self.best.name
-        self._settled[size] = self._runner() if best else make_runner(self.plain, name)
+        self._settled[size] = self._runner(name)
 
-    def _built(self, size: tuple[int, int]) -> Runner:
-        return self._runner() if self.best is not None and self._runner().built(size) else Runner(self.plain)
+    @cached_property
+    def _faster(self) -> list[Engine]:
+        return list(faster_engines(self.plain.device.type, precision(self.plain)))
 
-    def _runner(self) -> GraphRunner:
-        assert self.best is not None
-        if self._graphs is None:
-            self._graphs = GraphRunner(self.plain, self.best)
-        return self._graphs
+    def _seconds(self, engine: Engine, seconds: float) -> float:
+        """What a run that takes torch ``seconds`` takes this engine, once its graphs are in the cache."""
+        return engine.opening + seconds * engine.gain[self.plain.device.type]
 
+    def _built(self, size: tuple[int, int]) -> bool:
+        """Whether the faster engines need no export; they share their graphs."""
+        if self.best is None:
+            return False
+        runner = self._runner(self.best.name)
+        return not isinstance(runner, GraphRunner) or runner.built(size)
 
-def _words(size: tuple[int, int]) -> str:
-    return f"{size[1]}x{size[0]}"
+    def _runner(self, name: str) -> Runner:
+        if name not in self._runners:
+            self._runners[name] = make_runner(self.plain, name)
+        return self._runners[name]

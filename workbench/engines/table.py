@@ -46,6 +46,8 @@ class Engine:
     gain: Mapping[str, float] = field(default_factory=dict)
     """device type -> measured time of a frame, as a share of torch's (docs/engines.md); without one, ``auto`` does
     not take it"""
+    opening: float = 0.0
+    """measured seconds until its graphs are open, where they are in the cache"""
 
     @property
     def has_graphs(self) -> bool:
@@ -100,6 +102,7 @@ ENGINES = {
             providers=("CPUExecutionProvider", "CUDAExecutionProvider"),
             tolerance=1e-3,
             gain={"cpu": 0.86},
+            opening=0.2,
         ),
         Engine(
             name="openvino",
@@ -112,6 +115,7 @@ ENGINES = {
             install="pip install 'stream-diffvsr-workbench[openvino]'",
             tolerance=1e-3,
             gain={"cpu": 0.77},
+            opening=1.1,
         ),
         Engine(
             name="tensorrt",

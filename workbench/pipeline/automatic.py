@@ -74,5 +74,11 @@ def continue_engine(pipe: Pipeline, output: Path, clip: Clip) -> bool:
     record = Record.read(output)
     if record is None or not isinstance(pipe.engine, AutomaticRunner):
         return False
-    pipe.engine.use(padded((clip.height, clip.width)), record.engine)
+    use_engine(pipe, (clip.height, clip.width), record.engine)
     return True
+
+
+def use_engine(pipe: Pipeline, size: tuple[int, int], name: str) -> None:
+    """Where the engine is ``auto``, it is this one for frames of ``size`` (h, w) from now on."""
+    if isinstance(pipe.engine, AutomaticRunner):
+        pipe.engine.use(padded(size), name)
