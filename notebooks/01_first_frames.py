@@ -89,6 +89,15 @@ print(outputs[-1], outputs[-1].metadata, outputs[-1].state.index, sep="\n")
 wb.plots.frames(outputs)
 
 # %% [markdown]
+# A video is judged moving. `wb.compare` runs the same frames through bicubic too, and `wb.show` puts what it gives into the
+# player that the app and the reports have: drag the line, enlarge with `+`, hold `B` for the other one, press `?` for
+# all keys.
+
+# %%
+truth = window(SAMPLES / "forest-1280x720.mp4", 4, frames=8)
+wb.show(wb.compare(pipe, clip, settings, reference=truth, metrics=["psnr"]))
+
+# %% [markdown]
 # ## What happened in a frame
 #
 # 1. **Flow and warp.** Optical flow $f_t$ between the two LR frames says where in the previous frame each pixel comes from;

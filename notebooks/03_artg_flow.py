@@ -111,9 +111,17 @@ wb.plots.artg(trace, 4)
 
 # %% [markdown]
 # The left table says *when and at which level* the past speaks: fine levels steer texture, the middle steers layout. The
-# maps say *where*. One might expect a guide to have less left to decide as the latent gets cleaner from step to step.
-# Read along the rows: where they are flat, as the shipped model's nearly are, it speaks as loudly at the last step as at
-# the first.
+# maps say *where*. One might expect a guide to have less left to decide as the latent gets cleaner from step to step. Does
+# it here? How loudly it speaks at the last step, as a share of the first:
+
+# %%
+for name in (name for name in trace.names if name.startswith(("artg.down.", "artg.mid"))):
+    loud = trace[name, 4].square().mean((1, 2, 3)).sqrt()
+    print(f"{name:16}{float(loud[-1] / loud[0]):6.2f}")
+
+# %% [markdown]
+# Near 1 it speaks as loudly at the last step as at the first; well below 1 the first steps have settled most, and the past
+# has little to add.
 
 # %% [markdown]
 # ## What it adds to the picture itself
@@ -191,6 +199,20 @@ for name, of in judged.items():
 
 # %%
 wb.plots.difference(runs["true flow"], runs["shifted by 16"], names=("true flow", "shifted by 16"), frames=[0, 1, 3, 5])
+
+# %% [markdown]
+# Ghosts are seen best in motion. What each run gave, as if others had recorded it:
+
+# %%
+from workbench.comparison import Recorded
+
+
+def recorded(name):
+    frames = [runs[name]["frame", k] for k in range(len(clip))]
+    return Recorded(np.stack([(frame * 255).round().byte().permute(1, 2, 0) for frame in frames]), name)
+
+
+wb.show(wb.compare(None, clip, against=[recorded(name) for name in runs], reference=truth, metrics=["psnr"]))
 
 # %% [markdown]
 # ## Try

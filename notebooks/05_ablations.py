@@ -105,6 +105,12 @@ print(result)
 # one about other clips several clips (`workbench eval FOLDER`, or `docs/ablation.md`).
 
 # %% [markdown]
+# And what the table cannot say, the eye can: choose two rows under "Left" and "Right", then "Difference" or "Change".
+
+# %%
+wb.show(result)
+
+# %% [markdown]
 # ## Time and peak memory
 #
 # Times are those of the frames just made. Peak memory is computed from the shapes that the loop itself goes through, for

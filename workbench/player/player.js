@@ -56,6 +56,7 @@ class ClipPlayer extends HTMLElement {
     this.part("controls").hidden = this.clock.frames < 2;
     this.part("sound").hidden = !data.sound;
     this.part("choices").hidden = names.length < 3;
+    this.part("link").hidden = !data.linked;
     this.shadowRoot.querySelector("[data-view=change]").hidden = this.clock.frames < 2;
     if (this.view === "change" && this.clock.frames < 2) this.look("divider");
     for (const id of ["left", "right"]) this.part(`${id}-choice`).replaceChildren(...names.map(name => new Option(name, name)));
