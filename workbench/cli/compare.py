@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     print(result)
 
     def film(path: Path) -> Path:
-        return result.film(path, layout=args.layout, columns=other_columns(args.show or "none"))
+        return result.film(path, layout=args.layout, columns=film_columns(args.show, result.film_columns))
 
     written = ((args.json, result.to_json), (args.csv, result.to_csv), (args.report, result.report), (args.video, film))
     for path, write in written:
@@ -168,6 +168,17 @@ def varied(base: Settings, choices: list[str]) -> list[Settings]:
 
 def other_columns(text: str) -> list[str]:
     return [] if text == "none" else [word.strip() for word in text.split(",") if word.strip()]
+
+
+def film_columns(text: str | None, known: Sequence[str]) -> list[str]:
+    """``"steps=1, tpm=on,bicubic"`` -> both names: a name may hold commas itself. None given: the usual ones."""
+    words = [] if text is None else [word.strip() for word in text.split(",")]
+    names = []
+    while words:
+        count = next((k for k in range(len(words), 0, -1) if ", ".join(words[:k]) in known), 1)
+        names.append(", ".join(words[:count]))
+        words = words[count:]
+    return names
 
 
 def metric_names(text: str | None, *, with_reference: bool) -> list[str] | None:

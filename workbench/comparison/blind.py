@@ -67,8 +67,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def blind_page(comparison: Numbers, store: Folder, rounds: int) -> str:
     """The page that asks; it sends each answer to ``votes`` beside it."""
-    data: dict[str, Any] = player_data(comparison, store) | {"rounds": rounds}
-    data["clips"] = {name: clip for name, clip in data["clips"].items() if name in comparison.columns}
+    data: dict[str, Any] = player_data(comparison, store, comparison.columns) | {"rounds": rounds}
     page = files("workbench.comparison").joinpath("blind.html").read_text(encoding="utf-8")
     title = escape(str(comparison.about["clip"]["name"]))
     for name, content in {"ELEMENTS": script(), "TITLE": title, "DATA": script_json(data)}.items():

@@ -18,6 +18,7 @@ from workbench.comparison.film import write_film
 from workbench.comparison.numbers import Numbers
 from workbench.comparison.report import report_page, write_report
 from workbench.comparison.store import Folder, decode, encode
+from workbench.comparison.watched import places
 from workbench.errors import InputError
 
 FORMAT = "stream-diffvsr-comparison/1"
@@ -109,6 +110,11 @@ class Comparison(Numbers):
     def film(self, path: str | os.PathLike[str], *, layout: str = "sweep", columns: Sequence[str] = ()) -> Path:
         """One moving picture to share, with labels: .mp4, .mkv, .gif or .webp (see ``film.write_film``)."""
         return write_film(self, self.pictures(), Path(path), layout=layout, columns=columns)
+
+    @property
+    def film_columns(self) -> list[str]:
+        """What a film can show: the columns, the reference, and heat maps where ColorVideoVDP was measured."""
+        return list(places(self))
 
     def player(self) -> str:
         """The report's page with nothing but its player, as HTML: to be put into an iframe."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import cv2
 import numpy as np
@@ -18,8 +19,9 @@ from workbench.comparison.numbers import Numbers
 from workbench.comparison.pictures import Crop, most_different, mp4, png, shrunk
 from workbench.comparison.store import INPUT, REFERENCE, Folder, encode
 from workbench.comparison.tables import significant
+from workbench.comparison.watched import Place, heat_metric, heat_name, places, prepare
 from workbench.errors import OutputError
-from workbench.metrics import METRICS
+from workbench.metrics import METRICS, display_of
 from workbench.player import script
 
 LONGEST = 120  # frames of the moving clip
@@ -49,6 +51,7 @@ def report_page(comparison: Numbers, store: Folder, *, embedded: bool = False) -
         "TABLE": _table(comparison),
         "CURVES": _curves(comparison),
         "CROPS": _crops(comparison, store),
+        "SEEN": _seen(comparison, store),
         "DETAILS": _details(comparison),
         "DATA": _script_data(comparison, store),
     }
@@ -158,6 +161,32 @@ def _crop(crop: Crop, comparison: Numbers, store: Folder) -> str:
     )
 
 
+def _seen(comparison: Numbers, store: Folder) -> str:
+    """Each column at the moment when its difference is seen most; "" where ColorVideoVDP was not measured."""
+    metric = heat_metric(comparison)
+    if metric is None:
+        return ""
+    frames = min(comparison.frames, LONGEST)
+    figures = ""
+    for k, column in enumerate(comparison.columns):
+        values = [np.inf if value is None else value for value in comparison.values[column][metric][:frames]]
+        worst = int(np.argmin(values))
+        place = urlencode({"frame": worst, "view": "beside", "left": heat_name(column), "right": column})
+        prepare(comparison, store, f"heat-{k}", frames)
+        picture = shrunk(store.picture(f"heat-{k}", worst), THUMBNAIL)
+        figures += (
+            f'<figure><img src="{png(picture)}" alt="heat map of {escape(column)}"><figcaption>{escape(column)}, frame '
+            f"{worst}: {significant(values[worst])} JOD</figcaption>"
+            f'<button type="button" data-place="{escape(place)}">show in the clip</button></figure>'
+        )
+    return (
+        "<h2>Where an eye sees a difference</h2><p class='about'>ColorVideoVDP’s heat maps at each one’s worst moment, on "
+        f"the display {escape(str(display_of(metric)))}: cyan where nothing is seen, white where a difference is, "
+        "yellow where it is large. They are among the player’s clips. 10 JOD: no difference can be seen.</p>"
+        f"<div class='card seen'>{figures}</div>"
+    )
+
+
 def _details(comparison: Numbers) -> str:
     about = comparison.about
     columns = ""
@@ -188,14 +217,15 @@ def script_json(data: dict[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
 
 
-def player_data(comparison: Numbers, store: Folder) -> dict[str, Any]:
-    """What a player shows, its clips as base64 by name."""
+def player_data(comparison: Numbers, store: Folder, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """What a player shows, its clips as base64 by name. ``names``: of ``watched.places``; None, all."""
     frames = min(comparison.frames, LONGEST)
     fps = comparison.about["clip"]["fps"] or NO_CLOCK
-    clips = {c: mp4(_played(store, k, frames), fps) for k, c in enumerate(comparison.columns)}
-    if comparison.about["reference"]:
-        name = REFERENCE if REFERENCE not in clips else f"{REFERENCE} (the truth)"  # a column may be called so
-        clips[name] = mp4(_played(store, REFERENCE, frames), fps)
+    clips = {}
+    for name, place in places(comparison).items():
+        if names is None or name in names:
+            prepare(comparison, store, place, frames)
+            clips[name] = mp4(_played(store, place, frames), fps)
     others = comparison.columns[1:]
     left = next((name for name in ("bicubic", *reversed(others)) if name in others), comparison.columns[0])
     enlarged = comparison.picture_size[0] / comparison.about["clip"]["size"][0]
@@ -210,5 +240,5 @@ def player_data(comparison: Numbers, store: Folder) -> dict[str, Any]:
     }
 
 
-def _played(store: Folder, place: int | str, frames: int) -> Iterator[np.ndarray]:
+def _played(store: Folder, place: Place, frames: int) -> Iterator[np.ndarray]:
     return (store.picture(place, index) for index in range(frames))

@@ -4,7 +4,7 @@ Pictures are float RGB in [0, 1], (3, H, W) or (B, 3, H, W). The output comes fi
 All raise InputError for what they cannot judge: other ranges, integers, NaN, unequal or unsuitable sizes.
 """
 
-from workbench.metrics.cvvdp import cvvdp_heat_map
+from workbench.metrics.cvvdp import cvvdp_heat_map, display_of
 from workbench.metrics.fidelity import flip, gmsd, haarpsi, ms_ssim, psnr, ssim
 from workbench.metrics.images import luma
 from workbench.metrics.learned import dists, lpips, musiq, niqe
@@ -20,6 +20,7 @@ __all__ = [
     "Metric",
     "choose",
     "cvvdp_heat_map",
+    "display_of",
     "dists",
     "estimate_motion",
     "flicker",

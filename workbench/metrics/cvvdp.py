@@ -44,7 +44,7 @@ def cvvdp(
 def cvvdp_heat_map(
     outputs: Sequence[Tensor], references: Sequence[Tensor], fps: float | None = None, *, display: str = DISPLAY
 ) -> Iterator[np.ndarray]:
-    """Where a difference is seen: (H, W, 3) uint8 a frame, grey as the reference, from blue (hardly) to red (plainly).
+    """Where a difference is seen: (H, W, 3) uint8 a frame, cyan where there is none, white, yellow from 3 JOD on.
 
     In windows of 16 frames, each with the frames before it that an eye still has.
     """
@@ -65,6 +65,12 @@ def pooled(values: Sequence[float]) -> float:
         return float(values[0])
     seen = np.array([_seen_of(value) for value in values])
     return _jod(float(np.mean(seen**BETA_TIME) ** (1 / BETA_TIME)))
+
+
+def display_of(metric: str) -> str | None:
+    """``cvvdp`` and ``cvvdp:DISPLAY`` -> the display; None for another metric."""
+    name, _, display = metric.partition(":")
+    return (display or DISPLAY) if name == "cvvdp" else None
 
 
 @cache
