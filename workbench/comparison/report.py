@@ -180,9 +180,10 @@ def _seen(comparison: Numbers, store: Folder) -> str:
             f'<button type="button" data-place="{escape(place)}">show in the clip</button></figure>'
         )
     return (
-        "<h2>Where an eye sees a difference</h2><p class='about'>ColorVideoVDP’s heat maps at each one’s worst moment, on "
-        f"the display {escape(str(display_of(metric)))}: cyan where nothing is seen, white where a difference is, "
-        "yellow where it is large. They are among the player’s clips. 10 JOD: no difference can be seen.</p>"
+        "<h2>Where an eye sees a difference</h2>"
+        f"<p class='about'>ColorVideoVDP’s heat maps at each one’s worst moment, on the display "
+        f"{escape(str(display_of(metric)))}: cyan where nothing is seen, white where a difference is, yellow "
+        "where it is large. They are among the player’s clips. 10 JOD: no difference can be seen.</p>"
         f"<div class='card seen'>{figures}</div>"
     )
 

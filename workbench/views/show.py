@@ -18,7 +18,6 @@ from workbench.pipeline.output import Output
 from workbench.pixels import image_to_unit, unit_to_image
 from workbench.types import Frame
 
-
 PLAYER_HEIGHT = 620  # pixels of a notebook's page
 
 
