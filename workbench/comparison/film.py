@@ -122,7 +122,7 @@ def side(pictures: Pictures, names: Sequence[str], seconds: float, widest: int =
     return _labelled(whole, names, cells, lines)
 
 
-LAYOUTS: dict[str, Callable[[Pictures, Sequence[str], float], np.ndarray]] = {
+LAYOUTS: dict[str, Callable[[Pictures, Sequence[str], float, int], np.ndarray]] = {
     "sweep": sweep,
     "split": split,
     "side": side,
