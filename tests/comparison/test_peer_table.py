@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from workbench.bench.footprint import footprint
 from workbench.comparison import peer_table
 from workbench.comparison.peer_table import OURS, PeerRow, PeerTable, disagreements, measure, page, shipped
+from workbench.errors import WorkbenchError
 from workbench.models.folder import fingerprint
 from workbench.models.hub import EMBEDDED
 
@@ -22,7 +24,10 @@ ROOT = Path(__file__).parents[2]
 def table() -> PeerTable:
     means = dict.fromkeys(peer_table.MEASURED, 1.0)
     said = dict.fromkeys(peer_table.MEASURED, "no difference found") | {"cvvdp": "worse"}
-    rows = [PeerRow("bicubic", OURS, means, {}, 0.5), PeerRow("bicubic", "realesrgan-x4plus", means, said, 5.0)]
+    rows = [
+        PeerRow("bicubic", OURS, means, {}, 0.5, 100 * 2**20),
+        PeerRow("bicubic", "realesrgan-x4plus", means, said, 5.0, 3 * 2**30),
+    ]
     return PeerTable("0" * 64, {"a": 3}, (64, 96), rows, {"processor": "P", "cores": "2"})
 
 
@@ -35,8 +40,8 @@ def test_the_committed_page_is_the_tables_and_of_the_shipped_model() -> None:
 def test_the_page_says_what_the_numbers_say(table) -> None:
     lines = page(table).splitlines()
     assert "## bicubic" in lines
-    assert "| the embedded model | 1.00 | 1.000 | 1.0 | 1.00 | 1.00 | 0.5 |" in lines
-    assert "| realesrgan-x4plus | 1.00 | 1.000 | 1.0 | 1.00 (worse) | 1.00 | 5 |" in lines
+    assert "| the embedded model | 1.00 | 1.000 | 1.0 | 1.00 | 1.00 | 0.5 | 100 MiB |" in lines
+    assert "| realesrgan-x4plus | 1.00 | 1.000 | 1.0 | 1.00 (worse) | 1.00 | 5 | 3.00 GiB |" in lines
 
 
 def test_a_table_is_measured(tiny_pipe, tmp_path) -> None:
@@ -45,17 +50,33 @@ def test_a_table_is_measured(tiny_pipe, tmp_path) -> None:
         for frame in range(2):
             image = data.astronaut()[40 * k + frame : 40 * k + frame + 128, 100:228]
             Image.fromarray(np.ascontiguousarray(image)).save(tmp_path / str(k) / f"{frame}.png")
+    asked: list[str | None] = []
+
+    def memory(name: str | None) -> int:
+        asked.append(name)
+        return 7 if name is None else 9
+
     table = measure(
-        tiny_pipe, tmp_path, model="m", degradations=("area", "area+jpeg:20"),
+        tiny_pipe, tmp_path, model="m", memory=memory, degradations=("area", "area+jpeg:20"),
         against=("bicubic", "realesr-animevideov3"), metrics=("psnr_y", "flicker"),
     )  # fmt: skip
     assert [row.name for row in table.rows] == 2 * [OURS, "bicubic", "realesr-animevideov3"]
     assert table.clips == {"0": 2, "1": 2, "2": 2}
     assert table.size == (32, 32)
     assert all(row.seconds > 0 for row in table.rows)
+    assert asked == [None, "bicubic", "realesr-animevideov3"]
+    assert [row.memory for row in table.rows] == 2 * [7, 9, 9]
     assert table.rows[1].verdicts["psnr_y"] == "better"  # than a model that was never trained
     assert table.rows[1].means["psnr_y"] > table.rows[4].means["psnr_y"]
     assert PeerTable.from_json(table.to_json()) == table
+
+
+def test_memory_is_a_process_of_its_own_without_pythons() -> None:
+    small, large = footprint("bicubic", (24, 32)), footprint("bicubic", (240, 320))
+    picture = 3 * 960 * 1280 * 4
+    assert small < picture < large < 8 * picture
+    with pytest.raises(WorkbenchError, match=r"(?s)measuring dlss failed: .*nothing to compare against"):
+        footprint("dlss", (24, 32))
 
 
 def test_a_table_that_no_longer_holds_is_found(table) -> None:
@@ -63,5 +84,7 @@ def test_a_table_that_no_longer_holds_is_found(table) -> None:
     first = table.rows[0]
     worse = replace(first, means=first.means | {"psnr_y": first.means["psnr_y"] - 1})
     assert "psnr_y is" in disagreements(table, replace(table, rows=[worse]))[0]
+    larger = replace(first, memory=2 * first.memory)
+    assert "200 MiB of memory, the table says 100 MiB" in disagreements(table, replace(table, rows=[larger]))[0]
     assert "another model" in disagreements(replace(table, model="n"), table)[0]
     assert "not in the table" in disagreements(replace(table, rows=[]), table)[0]

@@ -21,7 +21,7 @@ from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.video import Clip, open_clip
 
-FRAMES = 6  # of each scene
+FRAMES = 5  # of each scene
 WHOLE = (180, 320)  # frames that memory is estimated for, (h, w)
 UNAVAILABLE = "its weights, which torchvision downloads, were not to be had where the table was made"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workbench.ablation.check import STATED
 from workbench.ablation.study import METRICS, TOLD, Study, StudyRow, effect
+from workbench.comparison.datasets import origin
 
 TITLES = ("", "PSNR-Y ↑ (dB)", "SSIM-Y ↑", "HaarPSI ↑", "flicker ↓", "time", "memory")
 DIGITS = {"psnr_y": 3, "ssim_y": 4, "haarpsi": 4, "flicker": 3}
@@ -52,7 +53,9 @@ def _head(study: Study) -> list[str]:
         "by Holm's method) and is large enough to matter. No star means that no difference was found, not that there",
         "is none. Time is a ratio of seconds per frame, taken frame by frame in one run; memory is the peak beside the",
         "weights for whole frames of 320x180, estimated as `--dry-run` does (how near that is to measurement:",
-        "[memory.md](memory.md)). All scenes are of one animated film, of which the model has seen another part:",
+        "[memory.md](memory.md)).",
+        "",
+        f"{origin(study.clips)}:",
         "compare the rows, and do not judge the model by their level.",
         "",
     ]

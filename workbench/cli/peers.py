@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from workbench.bench.footprint import footprint
     from workbench.comparison.peer_table import STATED, PeerTable, disagreements, measure, page, shipped
     from workbench.models.folder import fingerprint
     from workbench.models.hub import EMBEDDED
@@ -28,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
         load_pipeline(device="cpu"),
         ROOT / "samples" / "scenes",
         model=fingerprint(EMBEDDED),
+        memory=footprint,
         on_clip=lambda words: print(words, file=sys.stderr, flush=True),
     )
     print(page(table))

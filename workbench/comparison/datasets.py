@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from workbench.errors import InputError
@@ -10,6 +11,9 @@ from workbench.video.images import IMAGE_SUFFIXES
 HIGH_RESOLUTION = ("GT", "gt", "HR", "hr", "truth", "original", "target")
 VIDEOS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".y4m")
 VIMEO_LIST = "sep_testlist.txt"
+
+
+PHOTO_SCENES = ("coffee", "officer", "galaxies")  # of samples/scenes
 
 
 def find_clips(folder: Path) -> dict[str, Path]:
@@ -61,3 +65,14 @@ def _high_resolution(folder: Path) -> Path:
 
 def _holds_images(folder: Path) -> bool:
     return any(entry.suffix.lower() in IMAGE_SUFFIXES for entry in folder.iterdir() if entry.is_file())
+
+
+def origin(scenes: Collection[str]) -> str:
+    """What a reader of a table must know of the shipped scenes that it is made of."""
+    photos = sum(name in PHOTO_SCENES for name in scenes)
+    film = "one animated film, of which the embedded model has seen another part"
+    return (
+        f"{photos} scenes are photographs that a camera moves over, the others of {film}"
+        if photos
+        else (f"All scenes are of {film}")
+    )

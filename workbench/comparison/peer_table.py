@@ -14,34 +14,43 @@ from typing import Any
 
 import numpy as np
 
+from workbench.comparison.datasets import origin
 from workbench.comparison.evaluation import Evaluation, evaluate
 from workbench.comparison.machine import machine, versions
 from workbench.comparison.peers import PEERS
 from workbench.comparison.upscalers import Upscaler
+from workbench.devices import readable
 from workbench.errors import InputError
 from workbench.metrics import METRICS
 from workbench.pipeline.pipeline import Pipeline
 
-FORMAT = "stream-diffvsr-peers/1"
+FORMAT = "stream-diffvsr-peers/2"
 DEGRADATIONS = ("bicubic", "bicubic+h264:28", "bicubic+h264:33")
 MEASURED = ("psnr_y", "haarpsi", "vmaf_neg", "cvvdp", "flicker")
 DIGITS = {"psnr_y": 2, "haarpsi": 3, "vmaf_neg": 1, "cvvdp": 2, "flicker": 2}
 TOLERANCES = {"psnr_y": 0.02, "haarpsi": 0.002, "vmaf_neg": 0.5, "cvvdp": 0.02, "flicker": 0.02}
 FRAMES = 3  # of each scene: the strongest peer is slow
 OURS = "the embedded model"
-STATED = "within " + ", ".join(f"{value:g} {METRICS[name].label}" for name, value in TOLERANCES.items())
+MEMORY_SHARE = 0.15
+STATED = (
+    "within "
+    + ", ".join(f"{value:g} {METRICS[name].label}" for name, value in TOLERANCES.items())
+    + f" and {MEMORY_SHARE:.0%} of memory"
+)
 
 
 @dataclass(frozen=True)
 class PeerRow:
     """One upscaler under one degradation. ``means`` over the scenes; ``verdicts``: of the difference to the embedded
-    model ("" in its own row); ``seconds``: a frame, the median over the frames but each scene's first."""
+    model ("" in its own row); ``seconds``: a frame, the median over the frames but each scene's first. ``memory``:
+    bytes at the highest point of one frame of 320x180 in a process of its own, beyond Python and its libraries."""
 
     degradation: str
     name: str
     means: dict[str, float]
     verdicts: dict[str, str]
     seconds: float
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -77,12 +86,15 @@ def measure(
     scenes: Path,
     *,
     model: str,
+    memory: Callable[[str | None], int],
     degradations: Sequence[str] = DEGRADATIONS,
     against: Sequence[str | Upscaler] = ("bicubic", *PEERS),
     metrics: Sequence[str] = MEASURED,
     on_clip: Callable[[str], None] = lambda words: None,
 ) -> PeerTable:
-    """Runs all upscalers in step over the same frames, for each degradation. ``model``: the fingerprint to note."""
+    """Runs all upscalers in step over the same frames, for each degradation. ``model``: the fingerprint to note.
+
+    ``memory``: bytes that an upscaler needs, by name; the embedded model's for None (``bench.footprint``)."""
     done = [
         evaluate(
             pipe, scenes, degradation=degradation, against=against, metrics=metrics, frames=FRAMES,
@@ -90,18 +102,19 @@ def measure(
         )
         for degradation in degradations
     ]  # fmt: skip
-    rows = [_row(found, column) for found in done for column in found.columns]
+    needed = {column: memory(None if column == done[0].columns[0] else column) for column in done[0].columns}
+    rows = [_row(found, column, needed[column]) for found in done for column in found.columns]
     clips = {name: clip.frames for name, clip in done[0].clips.items()}
     width, height = next(iter(done[0].clips.values())).about["clip"]["size"]
     return PeerTable(model, clips, (height, width), rows, versions() | machine())
 
 
-def _row(found: Evaluation, column: str) -> PeerRow:
+def _row(found: Evaluation, column: str, memory: int) -> PeerRow:
     means = {metric: round(found.mean(column, metric), 5) for metric in found.metrics}
     verdicts = {metric: said for (name, metric), (_, said) in found.judged.items() if name == column}
     seconds = [s for clip in found.clips.values() for s in clip.seconds[column][1:]]
     name = OURS if column == found.columns[0] else column
-    return PeerRow(found.degradation, name, means, verdicts, round(float(np.median(seconds)), 4))
+    return PeerRow(found.degradation, name, means, verdicts, round(float(np.median(seconds)), 4), memory)
 
 
 def page(table: PeerTable) -> str:
@@ -114,21 +127,25 @@ def page(table: PeerTable) -> str:
         f"Made by `workbench peers --write`; `workbench peers --check` runs it again and compares, {STATED}.",
         "",
         f"The embedded model (weights `{table.model[:12]}`) beside bicubic interpolation and Real-ESRGAN's networks,",
-        f"run by ncnn, on the first frames of {len(table.clips)} scenes",
+        f"run by ncnn, on the first {max(table.clips.values())} frames of {len(table.clips)} scenes",
         f"({', '.join(f'`{name}`' for name in table.clips)}), made small to {w}x{h} in the way that heads each",
         "table, and enlarged again. The scene is the unit: a word says that the difference to the embedded model holds",
         "from scene to scene (Student's t, 95 %, corrected for all tests of its table by Holm's method) and is large",
         "enough to matter; without one, none was found. Seconds are of one frame in one run on",
-        f"{table.made['processor']}, {table.made['cores']}. All scenes are of one animated film, of which the embedded",
-        "model has seen another part; Real-ESRGAN's networks were trained to invent detail and to",
-        "remove compression, which likeness to the original does not reward.",
+        f"{table.made['processor']}, {table.made['cores']}. Memory is the peak of a process that enlarges one frame of",
+        "320x180, whole, beyond Python and its libraries: weights and work.",
+        "",
+        f"{origin(table.clips)}.",
+        "Real-ESRGAN's networks were trained to invent detail and to remove compression, which likeness to the",
+        "original does not reward.",
     ]
     for degradation in dict.fromkeys(row.degradation for row in table.rows):
-        lines += ["", f"## {degradation}", "", "|  | " + " | ".join([*titles, "s/frame"]) + " |"]
-        lines.append("|---" * (len(titles) + 2) + "|")
+        lines += ["", f"## {degradation}", "", "|  | " + " | ".join([*titles, "s/frame", "memory"]) + " |"]
+        lines.append("|---" * (len(titles) + 3) + "|")
         for row in table.rows:
             if row.degradation == degradation:
                 cells = [row.name, *(_cell(row, metric) for metric in MEASURED), f"{row.seconds:.3g}"]
+                cells.append(readable(row.memory))
                 lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -155,4 +172,7 @@ def disagreements(kept: PeerTable, again: PeerTable) -> list[str]:
             for metric, tolerance in TOLERANCES.items()
             if abs(row.means[metric] - was.means[metric]) > tolerance
         ]
+        if abs(row.memory / was.memory - 1) > MEMORY_SHARE:
+            now, then = readable(row.memory), readable(was.memory)
+            lines.append(f"{row.degradation}, {row.name}: {now} of memory, the table says {then}")
     return lines
