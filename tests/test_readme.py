@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def test_the_ten_lines_run(monkeypatch):
         return wb.open_clip(corner, fps=clip.fps)
 
     monkeypatch.setattr(wb, "show", shown.append)
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     text = code[1].replace("wb.open_clip(", "small(")
     exec(compile(text, "README.md", "exec"), {"small": small}, names)
     assert len(opened) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -22,8 +24,9 @@ SCHEDULER = {
 }
 
 
-def tiny_models(seed: int = 0, **properties: object) -> Models:
+def tiny_models(seed: int = 0, **properties: Any) -> Models:
     """About 0.1 M parameters; self-attention and cross-attention, three scales, 7 temporal blocks."""
+    usual: dict[str, Any] = {"warp": "exact", "flow": "dis", "flow_size": "input"}
     torch.manual_seed(seed)
     unet = UNet2DConditionModel(
         in_channels=7,
@@ -41,6 +44,7 @@ def tiny_models(seed: int = 0, **properties: object) -> Models:
         encoder_block_out_channels=(6, 8, 8), decoder_block_out_channels=(8, 8, 6), scaling_factor=1.0
     )
     for module in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
+        assert isinstance(module, torch.nn.Conv2d)
         torch.nn.init.normal_(module.weight, std=0.3)
     torch.nn.init.normal_(controlnet.controlnet_cond_embedding.conv_out.weight, std=0.3)
     models = Models.assemble(
@@ -49,7 +53,7 @@ def tiny_models(seed: int = 0, **properties: object) -> Models:
         vae,
         SCHEDULER,
         torch.randn(1, 5, 8),
-        properties=Properties(**({"warp": "exact", "flow": "dis", "flow_size": "input"} | properties)),
+        properties=Properties(**(usual | properties)),
         source="tiny",
     )
     for network in models.networks.values():

@@ -137,10 +137,10 @@ def test_a_study_measures_every_variant_on_the_same_frames(tiny_pipe, moving_fra
     assert [r.name for r in study.rows] == ["default settings", "1 step", "ARTG off", "VAE slicing on", "bicubic"]
     assert list(study.missing) == ["flow by raft-small"]
     assert study.base.time == 1
-    assert all(r.time > 0 and r.memory > 2**20 for r in study.rows[:-1])
+    assert all((r.time or 0) > 0 and (r.memory or 0) > 2**20 for r in study.rows[:-1])
     assert study.rows[2].values["psnr_y"].difference != 0
     assert study.memory_ratio(study.rows[1]) == 1  # one timestep is as large as many
-    assert study.memory_ratio(study.rows[3]) < 1
+    assert (study.memory_ratio(study.rows[3]) or 1) < 1
     assert abs(study.rows[3].values["psnr_y"].difference) < 0.01  # slicing leaves the picture
     assert (study.rows[4].time, study.rows[4].memory) == (None, None)
     assert disagreements(study, Study.from_json(study.to_json())) == []

@@ -62,10 +62,10 @@ def room(tmp_path: Path, tiny_pipe) -> Room:
     return Room(tmp_path, tiny_pipe)
 
 
-def connect(room: Room, entry: bool = True, **headers: str) -> Any:
+def connect(room: Room, headers: dict[str, str] | None = None, *, entry: bool = True) -> Any:
     app = Starlette(routes=[live.route(room, lambda socket: entry)])  # type: ignore[arg-type]
     app.auth = None  # type: ignore[attr-defined]
-    return TestClient(app).websocket_connect("/live", headers=headers)
+    return TestClient(app).websocket_connect("/live", headers=dict(headers or {}))
 
 
 def frame(number: int, picture: np.ndarray) -> bytes:
@@ -170,12 +170,12 @@ def test_pages_from_elsewhere_do_not_reach_a_server_of_this_machine(room: Room) 
     from starlette.websockets import WebSocketDisconnect
 
     for headers in ({"origin": "https://elsewhere.example", "host": "127.0.0.1:7860"},):
-        with pytest.raises(WebSocketDisconnect), connect(room, **headers) as socket:
+        with pytest.raises(WebSocketDisconnect), connect(room, headers) as socket:
             socket.receive()
     with pytest.raises(WebSocketDisconnect), connect(room, entry=False) as socket:
         socket.receive()
     room.full = True
     proxied = {"origin": "https://space.example", "host": "10.0.0.3:7860", "x-forwarded-host": "space.example"}
-    with connect(room, **proxied) as socket:
+    with connect(room, proxied) as socket:
         socket.send_json({})
         assert until(socket, "error")

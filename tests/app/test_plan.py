@@ -129,12 +129,12 @@ def test_on_a_lent_gpu_time_is_what_earlier_jobs_took(tmp_path, clip, monkeypatc
     assert (first.seconds, first.fits) == (None, True)
     assert "the GPU is lent for each job" in first.text
     planner.speeds.put("", "cuda:0", "float16", MEASURED)
-    assert planner.plan(asked(), clip).seconds > 5
+    assert (planner.plan(asked(), clip).seconds or 0) > 5
 
 
 def test_the_machine_is_measured_where_nothing_is_known(tmp_path, clip):
     planner = Planner(tmp_path / "store")
-    assert planner.plan(asked(), clip).seconds > 0
+    assert (planner.plan(asked(), clip).seconds or 0) > 0
     kept = Speeds(tmp_path / "store").get("", "cpu", "float32")
     assert kept is not None
     assert kept.size == (96, 128)

@@ -64,8 +64,8 @@ def test_columns_made_apart_are_one_comparison(model: str, clips: Path, tmp_path
     assert apart.columns == alone.columns == ["tpm=on", "tpm=off", "bicubic"]
     for place in (0, 1, 2, REFERENCE):
         for index in range(3):
-            pair = [Folder(tmp_path / name).picture(place, index) for name in ("apart", "alone")]
-            assert np.array_equal(*pair)
+            one, two = (Folder(tmp_path / name).picture(place, index) for name in ("apart", "alone"))
+            assert np.array_equal(one, two)
     assert apart.report(tmp_path / "report.html").stat().st_size > 10_000
     assert Comparison.load(tmp_path / "apart").values == alone.values
 

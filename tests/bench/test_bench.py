@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -61,7 +62,7 @@ def test_ratios_are_taken_pair_by_pair():
 
 
 def test_growth_is_told_for_the_same_settings() -> None:
-    def report(size: tuple[int, int], seconds: float, peak: int, **changes: object) -> Report:
+    def report(size: tuple[int, int], seconds: float, peak: int, **changes: Any) -> Report:
         one = Timing((seconds,))
         return Report(
             size, Settings(**changes), "cpu", 1, one, one, {}, seconds, one, memory={"unet": 1, "decode": peak}

@@ -66,7 +66,7 @@ def test_matlab_is_imresize() -> None:
 
 def test_bicubic_is_pillows_and_matlabs_inside() -> None:
     image = picture()
-    planes = [Image.fromarray(image[..., c]).resize((13, 10), Image.Resampling.BICUBIC) for c in range(3)]
+    planes = [np.asarray(Image.fromarray(image[..., c]).resize((13, 10), Image.Resampling.BICUBIC)) for c in range(3)]
     small = as_image(bicubic(as_tensor(image)))
     assert small == pytest.approx(np.stack(planes, -1), abs=1e-5)
     assert small[2:-2, 2:-2] == pytest.approx(as_image(matlab(as_tensor(image)))[2:-2, 2:-2], abs=1e-5)
@@ -166,7 +166,7 @@ def test_an_evaluation_weighs_clips_alike_and_goes_on(tmp_path) -> None:
     result = evaluate(None, tmp_path / "set", on_clip=lambda name, _: seen.append(name), **options)
     assert seen == ["one", "two"]
     assert [c.frames for c in result.clips.values()] == [3, 2]
-    means = [np.mean(result.clips[name].values["lanczos"]["psnr"]) for name in seen]
+    means = [np.mean(np.array(result.clips[name].values["lanczos"]["psnr"], float)) for name in seen]
     assert result.mean("lanczos", "psnr") == pytest.approx(np.mean(means))
     assert result.mean("lanczos", "psnr") > result.mean("bicubic", "psnr")
     assert json.loads(result.to_json())["mean"]["bicubic"]["psnr"] == result.mean("bicubic", "psnr")
@@ -181,7 +181,7 @@ def test_an_evaluation_says_what_it_crops_and_where_frames_are_missing(tmp_path)
         (tmp_path / "set" / "holes" / f"{k:08d}.png").unlink()
     write_clip(tmp_path / "set" / "odd", frames=2)
     for file in (tmp_path / "set" / "odd").iterdir():
-        cv2.imwrite(str(file), cv2.imread(str(file))[:63, :78])
+        Image.open(file).crop((0, 0, 78, 63)).save(file)
     result = evaluate(None, tmp_path / "set", metrics=("psnr",), frames=3)
     assert [note.split(",")[0].split(":")[0] for note in result.notes] == ["holes", "odd", "odd"]
     assert "holes: 1 to 2 missing" in result.notes[0]
@@ -197,7 +197,7 @@ def test_over_clips_the_clip_is_the_unit(tmp_path) -> None:
     result = evaluate(None, tmp_path / "set", metrics=("psnr",), against=("bicubic", "lanczos"))
     apart = [np.mean(clip.differences("lanczos", "psnr")) for clip in result.clips.values()]
     found, said = result.judged["lanczos", "psnr"]
-    assert found.p == pytest.approx(ttest_1samp(apart, 0).pvalue)
+    assert found.p == pytest.approx(ttest_1samp(apart, 0)[1])
     assert said == "better"
     assert result.rows()[-1][2].endswith("*)")
     few = Evaluation({name: result.clips[name] for name in "01"}, "matlab")
@@ -218,7 +218,7 @@ def test_the_compare_command_prints_and_writes(tmp_path, capsys) -> None:
     write_clip(tmp_path / "hr")
     write_clip(tmp_path / "lr")
     for file in (tmp_path / "lr").iterdir():
-        cv2.imwrite(str(file), cv2.resize(cv2.imread(str(file)), (20, 16), interpolation=cv2.INTER_AREA))
+        Image.open(file).resize((20, 16), Image.Resampling.BOX).save(file)
     outputs = {"--json": tmp_path / "a.json", "--csv": tmp_path / "a.csv", "--report": tmp_path / "a.html"}
     words = [
         "compare",

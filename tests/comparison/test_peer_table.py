@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def table() -> PeerTable:
-    means = dict.fromkeys(peer_table.MEASURED, 1.0)
-    said = dict.fromkeys(peer_table.MEASURED, "no difference found") | {"cvvdp": "worse"}
+    means: dict[str, float] = dict.fromkeys(peer_table.MEASURED, 1.0)
+    said: dict[str, str] = dict.fromkeys(peer_table.MEASURED, "no difference found") | {"cvvdp": "worse"}
     rows = [
         PeerRow("bicubic", OURS, means, {}, 0.5, 100 * 2**20),
         PeerRow("bicubic", "realesrgan-x4plus", means, said, 5.0, 3 * 2**30),

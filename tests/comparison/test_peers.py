@@ -33,12 +33,12 @@ def enlarged(peer: Peer, image: np.ndarray) -> torch.Tensor:
 @pytest.mark.parametrize("name", PEERS)
 def test_a_peer_is_what_ncnn_makes_of_its_files(name) -> None:
     image = photo(8, 10)
-    net = ncnn.Net()
+    net = ncnn.Net()  # pyright: ignore[reportAttributeAccessIssue]  (it has no stubs)
     net.opt.num_threads = 1
     param, weights = model_files(name)
     net.load_param(str(param))
     net.load_model(str(weights))
-    pixels = ncnn.Mat.from_pixels(image, ncnn.Mat.PixelType.PIXEL_RGB, 10, 8)
+    pixels = ncnn.Mat.from_pixels(image, ncnn.Mat.PixelType.PIXEL_RGB, 10, 8)  # pyright: ignore[reportAttributeAccessIssue]
     pixels.substract_mean_normalize([], [1 / 255] * 3)
     extractor = net.create_extractor()
     extractor.input("data", pixels)

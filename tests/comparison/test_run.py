@@ -222,8 +222,9 @@ def test_what_cannot_be_compared_is_refused_before_the_first_frame(tiny_pipe, mo
 def test_all_are_compared_at_a_smaller_size(tiny_pipe, moving_frames, truth, tmp_path, how, size) -> None:
     target = OutputSize(**how)
     small = [np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BICUBIC)) for f in truth]
-    columns = {"against": ("bicubic", Recorded(np.stack(truth), "x4"), Recorded(np.stack(small), "small"))}
-    result = compare(tiny_pipe, moving_frames, QUICK, reference=truth, size=target, resume=tmp_path / "kept", **columns)
+    against = ("bicubic", Recorded(np.stack(truth), "x4"), Recorded(np.stack(small), "small"))
+    kept = tmp_path / "kept"
+    result = compare(tiny_pipe, moving_frames, QUICK, reference=truth, against=against, size=target, resume=kept)
     assert result.picture_size == size
     assert min(value for value in result.values["small"]["psnr"] if value is not None) > 50  # rounding alone
     assert result.values["x4"]["psnr"] == [math.inf] * len(truth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def graphs(tmp_path_factory) -> Cache:
     return cache
 
 
-def pipeline(name: str, cache: Cache, **properties: object) -> Pipeline:
+def pipeline(name: str, cache: Cache, **properties: Any) -> Pipeline:
     models = tiny_models(**properties)
     return Pipeline(models, GraphRunner(models, ENGINES[name], cache))
 

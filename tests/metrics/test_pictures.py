@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -47,8 +48,16 @@ def as_numpy(picture: Tensor) -> np.ndarray:
 
 
 def skimage_ssim(x: np.ndarray, y: np.ndarray) -> float:
-    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
-    return float(structural_similarity(x, y, channel_axis=2 if x.ndim == 3 else None, **options))
+    value: Any = structural_similarity(
+        x,
+        y,
+        channel_axis=2 if x.ndim == 3 else None,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=1.0,
+    )
+    return float(value)
 
 
 @pytest.mark.parametrize("distort", [lambda p: noisy(p, 0.1), lambda p: blurred(p, 2.0), lambda p: p * 0.8])

@@ -17,6 +17,7 @@ from torch import Tensor
 from workbench import metrics
 from workbench.flow.warp import warp
 from workbench.metrics import Correspondence
+from workbench.pixels import unit_to_image
 
 
 def photo(top: int = 0, left: int = 0, size: int = 128) -> Tensor:
@@ -79,7 +80,7 @@ def test_flicker_grows_with_independent_noise() -> None:
     motion = Correspondence.given(torch.zeros(2, 128, 128))
     first, second = torch.randn(2, 3, 128, 128, generator=torch.Generator().manual_seed(0))
     pairs = [[(photo() + s * noise).clamp(0, 1) for noise in (first, second)] for s in (0, 0.02, 0.05, 0.1)]
-    values = [float(metrics.flicker(*pair, motion)) for pair in pairs]
+    values = [float(metrics.flicker(one, two, motion)) for one, two in pairs]
     assert values == sorted(values)
     assert values[0] == 0
 
@@ -136,8 +137,8 @@ def test_tof_of_tecogan_agrees_with_its_formula() -> None:
     now, before, true_now, true_before = photo(20, 24), photo(20, 20), photo(21, 24), photo(20, 20)
 
     def flow(a: Tensor, b: Tensor) -> np.ndarray:
-        grey = [cv2.cvtColor(np.uint8(np.rint(p.permute(1, 2, 0).numpy() * 255)), cv2.COLOR_RGB2GRAY) for p in (a, b)]
-        return cv2.calcOpticalFlowFarneback(*grey, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+        one, two = (cv2.cvtColor(unit_to_image(picture), cv2.COLOR_RGB2GRAY) for picture in (a, b))
+        return cv2.calcOpticalFlowFarneback(one, two, None, 0.5, 3, 15, 3, 5, 1.2, 0)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
     difference = np.absolute(flow(true_before, true_now) - flow(before, now))
     expected = np.sqrt(np.sum(difference * difference, axis=-1)).mean()

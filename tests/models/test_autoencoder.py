@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
 from workbench.errors import ModelError
 from workbench.models.autoencoder import CroppedConv2d, RepeatedUpsample, TemporalAutoencoderTiny
 
-SMALL = {"encoder_block_out_channels": (4, 6, 8), "decoder_block_out_channels": (8, 6, 4)}
+SMALL: dict[str, Any] = {"encoder_block_out_channels": (4, 6, 8), "decoder_block_out_channels": (8, 6, 4)}
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(("padding_mode", "flat"), [("replicate", True), ("zeros", False)])
-def test_flat_stays_flat_to_the_edge_where_the_edge_is_repeated(padding_mode: str, flat: bool) -> None:
+def test_flat_stays_flat_to_the_edge_where_the_edge_is_repeated(padding_mode: Any, flat: bool) -> None:
     torch.manual_seed(0)
     vae = TemporalAutoencoderTiny(**SMALL, decoder_padding_mode=padding_mode)
     picture = vae.decode(torch.randn(1, 4, 1, 1).expand(1, 4, 8, 12))
@@ -29,7 +31,7 @@ def test_flat_stays_flat_to_the_edge_where_the_edge_is_repeated(padding_mode: st
         ({"act_fn": "tanh"}, "must be one of"),
     ],
 )
-def test_a_configuration_that_cannot_be_built_says_why(config: dict[str, object], said: str) -> None:
+def test_a_configuration_that_cannot_be_built_says_why(config: dict[str, Any], said: str) -> None:
     with pytest.raises(ModelError, match=said):
         TemporalAutoencoderTiny(**(SMALL | config))
 

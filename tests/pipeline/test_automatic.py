@@ -116,7 +116,7 @@ def test_a_run_goes_on_as_it_was_begun(files, monkeypatch) -> None:
 
     seen = []
 
-    def stop_after_one(pipe, clip, output, settings=None, **options):
+    def stop_after_one(pipe, clip, output, settings, **options):
         seen.append(settings.vae_slicing)
         options["on_output"] = lambda out: (_ for _ in ()).throw(KeyboardInterrupt) if len(seen) == 1 else None
         return real(pipe, clip, output, settings, **options)

@@ -29,7 +29,8 @@ def test_a_run_ends_when_on_output_says_false_and_goes_on(tiny_pipe, moving_fram
     assert len(open_clip(output)) == stop_at + 1
     assert not json.loads(run.sidecar.read_text())["finished"]
 
-    run = upscale_to_file(tiny_pipe, clip, output, settings, resume=True, on_output=seen.append)
+    run = upscale_to_file(tiny_pipe, clip, output, settings, resume=True, on_output=lambda out: seen.append(out.index))
     assert (run.finished, run.frames, run.state) == (True, 6, None)
+    assert seen == list(range(6))
     whole = [out.image for out in tiny_pipe.stream(clip, settings)]
     assert np.array_equal(np.stack([frame.image for frame in open_clip(output)]), np.stack(whole))

@@ -227,7 +227,7 @@ def test_every_number_of_steps_leads_to_a_finite_latent(config):
         assert len(schedule.timesteps) == steps
         assert schedule.timesteps.min() >= 0
         for t in schedule.timesteps:
-            latent = schedule.step(clean, t, latent, eta=0.0, return_dict=False)[0]
+            latent = schedule.step(clean, int(t), latent, eta=0.0, return_dict=False)[0]
         # diffusers' own steps leave some noise where 1000 is no multiple
         assert torch.allclose(latent, clean, atol=0.2)
 

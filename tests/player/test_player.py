@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.browser import chromium
@@ -97,8 +99,8 @@ def read(player: Locator) -> dict[str, Any]:
     """``canvas``, ``left`` and ``right`` as (y, x, 3) arrays; ``place`` of the picture on the canvas."""
     seen = player.evaluate(READ)
     for name in ("canvas", "left", "right"):
-        data = np.frombuffer(base64.b64decode(seen[name].partition(",")[2]), np.uint8)
-        seen[name] = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.int32)
+        data = io.BytesIO(base64.b64decode(seen[name].partition(",")[2]))
+        seen[name] = np.asarray(Image.open(data).convert("RGB"), np.int32)
     return seen
 
 

@@ -29,7 +29,8 @@ SETTINGS = wb.Settings(steps=1)
 class Fast:
     """A source of so many frames, as fast as the taker lets it be: three new ones for each that is upscaled."""
 
-    name, rate = "fast", None
+    name = "fast"
+    rate: float | None = None
 
     def __init__(self, count: int, size: tuple[int, int] = (16, 20)) -> None:
         self.count, self.size, self.taken = count, size, threading.Semaphore(1)

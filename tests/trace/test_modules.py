@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -118,7 +119,7 @@ def reference(moving_frames):
 @pytest.mark.parametrize("way", ["block in place", "block wrapped", "decoder block in place"])
 def test_taps_fire_beside_and_on_compiled_blocks(moving_frames, reference, way):
     pipe = Pipeline(tiny_models())
-    unet = pipe.models.unet
+    unet: Any = pipe.models.unet
     if way == "block in place":
         unet.mid_block.compile(backend="eager")
     elif way == "block wrapped":
@@ -138,7 +139,7 @@ def test_taps_fire_beside_and_on_compiled_blocks(moving_frames, reference, way):
 @pytest.mark.parametrize("way", ["block in place", "block wrapped", "network in place", "network wrapped"])
 def test_inside_of_what_was_compiled_as_one_piece_is_an_error(moving_frames, way):
     pipe = Pipeline(tiny_models())
-    unet = pipe.models.unet
+    unet: Any = pipe.models.unet
     if way == "block in place":
         unet.mid_block.compile(backend="eager")
     elif way == "block wrapped":
@@ -146,7 +147,8 @@ def test_inside_of_what_was_compiled_as_one_piece_is_an_error(moving_frames, way
     elif way == "network in place":
         unet.compile(backend="eager")
     else:
-        pipe.models.unet = torch.compile(unet, backend="eager")
+        models: Any = pipe.models
+        models.unet = torch.compile(unet, backend="eager")
     block = "unet.mid_block" if "block" in way else "unet"
     for select in (lambda trace: trace.modules("unet", "mid_block.resnets.0"), lambda trace: trace.attention("**")):
         trace = Trace()

@@ -297,12 +297,13 @@ def _tag_orientation(path: Path, value: int) -> None:
 def test_colour_profiles_are_converted_to_srgb_and_said(tmp_path: Path) -> None:
     # The profile of linear light (XYZ primaries of sRGB, gamma 1): a half is shown far lighter than a half of sRGB.
     linear = _profile(gamma=1.0)
-    for name, image, options in (
+    cases: tuple[tuple[str, Image.Image, dict[str, Any]], ...] = (
         ("a.png", Image.new("RGB", (8, 6), (128, 128, 128)), {}),
         ("a.jpg", Image.new("RGB", (8, 6), (128, 128, 128)), {"quality": 98}),
         ("alpha.png", Image.new("RGBA", (8, 6), (128, 128, 128, 255)), {}),
         ("a.tif", Image.new("RGB", (8, 6), (128, 128, 128)), {}),
-    ):
+    )
+    for name, image, options in cases:
         image.save(tmp_path / name, icc_profile=linear, **options)
         clip = open_clip(tmp_path / name)
         assert clip[0].image[3, 4].astype(int) == pytest.approx([188] * 3, abs=2)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -88,17 +90,16 @@ DRAWN = {
 }
 
 
-def maps(figure: Figure) -> list:
+def maps(figure: Figure) -> list[Any]:
     """Images that have a scale, without those hidden."""
-    return [
-        image for axes in figure.axes for image in axes.images if axes.get_visible() and image.get_array().ndim == 2
-    ]
+    images: list[Any] = [image for axes in figure.axes for image in axes.images if axes.get_visible()]
+    return [image for image in images if image.get_array().ndim == 2]
 
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_every_figure_draws_with_a_caption_that_lies_within_it(run, name):
     before = dict(mpl.rcParams)
-    figure = DRAWN[name](*run)
+    figure: Any = DRAWN[name](*run)
     assert figure._repr_png_()[:4] == b"\x89PNG"
     assert figure.caption.endswith(".")
     assert figure.get_supxlabel().replace("\n", " ") == figure.caption
@@ -156,7 +157,7 @@ def test_fit_and_blend_are_shown_by_what_they_change(run, plot, before, after):
 
 def test_alpha_bars_are_the_weights(run):
     trace = run[0]
-    axes = next(a for a in plots.tpm(trace, 1).axes if a.get_ylabel() == "weight")
+    axes: Any = next(a for a in plots.tpm(trace, 1).axes if a.get_ylabel() == "weight")
     heights = [bar.get_height() for bar in axes.patches]
     assert heights[:7] == pytest.approx([float(trace[f"tpm.{k}.alpha", 1]) for k in range(7)])
 
@@ -184,7 +185,7 @@ def test_attention_maps_lie_on_the_level_s_grid(run):
 
 
 def test_what_was_published_is_labelled_and_drawn_apart_from_what_was_measured():
-    figure = plots.devices([REPORT], "a tiny model")
+    figure: Any = plots.devices([REPORT], "a tiny model")
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["measured here", NOT_MEASURED]
     assert NOT_MEASURED in figure.caption
@@ -203,7 +204,7 @@ def test_difference_takes_traces_and_outputs_alike(run):
 
 def test_the_timeline_adds_up(run):
     trace = run[0]
-    axes = plots.timeline(trace).axes[0]
+    axes: Any = plots.timeline(trace).axes[0]
     assert axes.get_xlim()[1] == pytest.approx(sum(sum(s.values()) for s in trace.seconds.values()))
     bars = [bar for bar in axes.patches if bar.get_width() > 0]
     assert len(bars) == sum(len(s) for s in trace.seconds.values())
@@ -211,7 +212,7 @@ def test_the_timeline_adds_up(run):
 
 def test_curves_keep_a_run_s_colour_in_all_panels_and_gaps_for_nan():
     nan = float("nan")
-    axes = plots.curves({"psnr": {"A": [1, 2], "B": [2, 3]}, "tof": {"B": [nan, 1], "A": [nan, 2]}}).axes
+    axes: Any = plots.curves({"psnr": {"A": [1, 2], "B": [2, 3]}, "tof": {"B": [nan, 1], "A": [nan, 2]}}).axes
     colours = [{line.get_label()[0]: line.get_color() for line in a.lines} for a in axes]
     assert colours[0] == colours[1]
     assert np.isnan(axes[1].lines[0].get_ydata()[0])
@@ -220,7 +221,7 @@ def test_curves_keep_a_run_s_colour_in_all_panels_and_gaps_for_nan():
 def test_the_legend_of_many_runs_with_long_names_fits_its_panel():
     words = ", ".join(f"setting_{k}=value" for k in range(6))
     runs = {f"run {k}, {words}": [1.0 + k, 2.0] for k in range(12)}
-    figure = plots.curves({"psnr": runs, "flicker": runs})
+    figure: Any = plots.curves({"psnr": runs, "flicker": runs})
     figure._repr_png_()
     upper, lower = (axes.get_legend().get_window_extent() for axes in figure.axes)
     assert upper.y0 >= lower.y1, "the legends do not overlap"
@@ -275,17 +276,12 @@ def test_what_is_missing_is_named(run):
     with pytest.raises(InputError, match=r"frames \[7\] are not there; there are \[0, 1, 2\]"):
         plots.frames(trace, frames=[7])
     with pytest.raises(InputError, match="one size"):
-        plots.difference(outputs, [_Shrunk(out) for out in outputs])
+        plots.difference(outputs, [replace(out, frame=out.frame[:, ::2, ::2]) for out in outputs])
     for empty in (plots.timeline, plots.frames, lambda nothing: plots.curves({})):
         with pytest.raises(InputError, match="there are no"):
             empty([])
     with pytest.raises(InputError, match="the comparison holds no vmaf; it holds psnr"):
         plots.compare(COMPARISON, ["vmaf"])
-
-
-class _Shrunk:
-    def __init__(self, out):
-        self.index, self.frame = out.index, out.frame[:, ::2, ::2]
 
 
 def test_plotting_needs_no_model_code(run, tmp_path):
