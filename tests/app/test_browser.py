@@ -34,9 +34,9 @@ from tests.app_pages import (  # noqa: F401
 from tests.app_server import AppServer, free_port
 from tests.video_material import pictures
 from workbench.app.errors import QueueFull
+from workbench.app.options import Options
 from workbench.app.page import LAUNCH, build
 from workbench.app.request import Request
-from workbench.app.service import Options
 from workbench.app.store import Material
 from workbench.app.values import Device, Plan, Probe
 from workbench.app.work.devices import table as measured_table

@@ -14,9 +14,10 @@ import pytest
 from workbench.app.errors import AppError, Fault, LimitError, ModelRefused, NotFound, QueueFull, RequestError
 from workbench.app.lanes import Lane
 from workbench.app.limits import Limits
+from workbench.app.options import Options
 from workbench.app.process import Answering, Child, ChildEnded
 from workbench.app.request import Request
-from workbench.app.service import RESTARTS, Options, Service
+from workbench.app.service import RESTARTS, Service
 from workbench.app.status import Status
 from workbench.app.values import Device, Plan, Probe
 from workbench.errors import DeviceError, InputError, SettingsError

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.ablation import effects
 from workbench.app.errors import AppError
 from workbench.app.limits import Limits
-from workbench.app.service import PUBLISHED, Options, Service
+from workbench.app.options import PUBLISHED, Options
+from workbench.app.service import Service
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:

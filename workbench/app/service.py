@@ -9,7 +9,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,8 +18,8 @@ from filelock import FileLock, Timeout
 from workbench.app.errors import AppError, LimitError, ModelRefused, NotFound, QueueFull, RequestError
 from workbench.app.kinds import KINDS
 from workbench.app.lanes import Lane, Worker, WorkerProcess
-from workbench.app.limits import Limits
 from workbench.app.names import sentence, told
+from workbench.app.options import Options
 from workbench.app.process import Answering, Child
 from workbench.app.request import Request
 from workbench.app.status import RESUMABLE, Status
@@ -29,36 +29,12 @@ from workbench.batch.crews import best
 from workbench.errors import DeviceError, WorkbenchError
 from workbench.pixels import SCALE
 
-PUBLISHED = "Jamichsu/Stream-DiffVSR"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 RESTARTS = 3  # a job that took the server down with it so often is not begun again unasked
 SPARE = 500_000_000  # bytes of disk an upload leaves free
 PROBE_SECONDS, PLAN_SECONDS = 30.0, 120.0
 SWEEP_EVERY = 600.0
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How the server was started. ``model``: the one that forms start with ("" is the embedded one).
-
-    ``models``: those that may be asked for, ``model`` among them. ``any_model``: any other hub id too.
-    ``data``: folder of jobs and uploads. ``keep_hours``: how long they stay after their last change.
-    """
-
-    data: Path
-    host: str = "127.0.0.1"
-    port: int | None = None
-    model: str = ""
-    models: tuple[str, ...] = ("", PUBLISHED)
-    any_model: bool = False
-    device: str = "auto"
-    share: bool = False
-    auth: tuple[str, str] | None = None
-    mcp: bool = False
-    root_path: str | None = None
-    keep_hours: float = 24.0
-    limits: Limits = field(default_factory=Limits)
 
 
 class Asks(Protocol):

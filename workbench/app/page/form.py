@@ -10,11 +10,12 @@ import gradio as gr
 from gradio.components import Component
 
 from workbench.ablation.presets import Preset
+from workbench.app.options import Options
 from workbench.app.page import boxes
 from workbench.app.page.events import PRIVATE
 from workbench.app.page.fields import whole
 from workbench.app.request import DTYPES
-from workbench.app.service import Options, Service
+from workbench.app.service import Service
 from workbench.app.values import Device
 from workbench.errors import SettingsError, WorkbenchError
 from workbench.pipeline.controls import Control, controls, groups
