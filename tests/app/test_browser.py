@@ -240,7 +240,7 @@ class Full:
         fits = request.settings.steps == 1
         return Plan(frames=9, fits=fits, text="9 frames fit." if fits else "this needs 9 GiB.", instead={"steps": 1})
 
-    def check_precision(self, device: str, dtype: str) -> None:
+    def check_device(self, device: str, dtype: str, engine: str) -> None:
         """Every one is right."""
 
     def submit(self, request: Request) -> str:

@@ -64,6 +64,11 @@ def test_a_precision_that_a_device_cannot_do_is_refused_at_its_field(
         expect(page.locator("#dtype-said").get_by_role("alert")).to_contain_text("choose auto or fp32 or bf16")
         expect(page.locator("#upscale-plan")).to_contain_text("choose auto or fp32 or bf16")
         expect(page.locator("#upscale-plan")).not_to_contain_text("damaged")
+        page.locator("#dtype input").click()
+        page.get_by_role("option", name="fp32", exact=True).click()
+        page.locator("#engine input").click()
+        page.get_by_role("option", name="cudagraphs", exact=True).click()
+        expect(page.locator("#dtype-said").get_by_role("alert")).to_contain_text("has no cudagraphs")
 
 
 def test_a_wrong_number_is_told_once_beside_its_field(server: AppServer, browser: Browser, clips) -> None:

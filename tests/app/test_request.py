@@ -69,6 +69,7 @@ def test_a_comparison_survives_json(settings, other, truth):
         ({"device": "cuda:0; ls"}, "device must be auto"),
         ({"device": "/dev/null"}, "device must be auto"),
         ({"dtype": "int8"}, "dtype must be one of auto, fp32"),
+        ({"engine": "tensorflow"}, "engine must be one of auto, torch"),
         ({"frames": 0}, "frames must be a whole number"),
         ({"frames": 1.5}, "frames must be a whole number"),
         ({"frames": True}, "frames must be a whole number"),

@@ -331,3 +331,16 @@ def test_devices_measures_here_and_tells_what_others_published(job, monkeypatch)
     kept = json.loads((task.public / "devices.json").read_text())
     assert (kept["reports"][0]["size"], kept["reports"][0]["memory"]) == ([16, 16], {"decode": 2**20})
     assert (task.public / status.files["figure"]).stat().st_size > 1000
+
+
+def test_a_job_runs_on_the_engine_it_asks_for_and_auto_weighs_its_length(clip, job, monkeypatch):
+    weighed: list[int] = []
+    monkeypatch.setattr(
+        "workbench.app.work.upscale.choose_engine", lambda pipe, size, settings, frames, say: weighed.append(frames)
+    )
+    for engine in ("torch", "auto"):
+        task = job(clip, engine=engine)
+        assert task.pipeline().engine.name == engine
+        assert task.pipeline().models is task.warm.pipe.models
+    assert do(task).done == 4
+    assert weighed == [4]

@@ -45,6 +45,7 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
         model: str = "",
         device: str = "auto",
         dtype: str = "auto",
+        engine: str = "auto",
     ) -> str:
         """Queue a job on an uploaded clip; returns its token, to be given to status, result and stop.
 
@@ -63,6 +64,7 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
             model: a hub id that this server allows; empty for the server's own
             device: "auto", "cpu", "mps", "cuda" or "cuda:N"
             dtype: "auto", "fp32", "fp16" or "bf16"
+            engine: what runs the networks: "auto", "torch", or another that "workbench engines" lists
         """
         with _told():
             values: dict[str, Any] = {
@@ -70,6 +72,7 @@ def add_endpoints(page: gr.Blocks, service: Service) -> None:
                 "scale": scale, "height": height, "lossless": lossless,
                 "others": other if isinstance(other, list) else [] if other is None else [other],
                 "truth": truth, "model": model or service.options.model, "device": device, "dtype": dtype,
+                "engine": engine,
             }  # fmt: skip
             if second_clip is not None:
                 values["others"].append(MATERIAL + _add(service, second_clip))

@@ -26,7 +26,7 @@ from workbench.errors import WorkbenchError
 SILENT = 30.0  # seconds; a closed tab is heard of at once, so this is for networks that are lost
 LOOK = 0.5  # seconds between two looks at the queue
 LOCAL = ("localhost", "127.0.0.1", "::1")
-ASKS = ("settings", "model", "device", "dtype")  # of a Request, what a viewer says first
+ASKS = ("settings", "model", "device", "dtype", "engine")  # of a Request, what a viewer says first
 
 
 def route(service: Service, may_enter: Any) -> WebSocketRoute:

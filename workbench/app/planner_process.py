@@ -32,6 +32,8 @@ from workbench.app import zerogpu
 from workbench.app.request import Request
 from workbench.app.values import Device, Probe
 from workbench.devices import available_devices, resolve_device, usable_dtypes
+from workbench.engines.choose import engines_here
+from workbench.engines.table import AUTO
 from workbench.errors import InputError, SettingsError, WorkbenchError
 from workbench.startup import own_process
 
@@ -62,7 +64,12 @@ def answer(planner: Planner, question: dict[str, Any]) -> dict[str, Any]:
 def devices() -> dict[str, Any]:
     """What torch can use here, the preferred one first."""
     found = [
-        Device(name=name, label=_label(name), dtypes=("auto", *usable_dtypes(resolve_device(name))))
+        Device(
+            name=name,
+            label=_label(name),
+            dtypes=("auto", *usable_dtypes(resolve_device(name))),
+            engines=(AUTO, *(engine for engine, why in engines_here(resolve_device(name).type).items() if not why)),
+        )
         for name in available_devices()
     ]
     return {"devices": [device.to_dict() for device in found]}

@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.app.errors import RequestError
 from workbench.app.kinds import KINDS, Kind
+from workbench.engines.table import AUTO, ENGINES
 from workbench.errors import did_you_mean
 from workbench.pipeline.settings import Settings, word
 from workbench.pipeline.size import OutputSize
@@ -44,6 +45,7 @@ class Request:
     """"" is the embedded one, else a hub id."""
     device: str = "auto"
     dtype: str = "auto"
+    engine: str = AUTO
     start: int = 0
     """Index of the first frame."""
     frames: int | None = None
@@ -78,6 +80,7 @@ class Request:
         if not isinstance(self.device, str) or not DEVICE.fullmatch(self.device):
             raise RequestError(f"device must be auto, cpu, mps, cuda or cuda:N; got {self.device!r}.")
         _one_of("dtype", self.dtype, DTYPES)
+        _one_of("engine", self.engine, (AUTO, *ENGINES))
         if type(self.start) is not int or self.start < 0:
             raise RequestError(f"start must be a whole number from 0 on; got {self.start!r}.")
         if self.frames is not None and (type(self.frames) is not int or self.frames < 1):

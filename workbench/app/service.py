@@ -148,11 +148,12 @@ class Service:
             self._devices = [Device.from_dict(about) for about in found]
         return self._devices
 
-    def check_precision(self, device: str, dtype: str) -> None:
-        """Raises DeviceError for a precision that a device cannot do, with those that it can."""
+    def check_device(self, device: str, dtype: str, engine: str) -> None:
+        """Raises DeviceError for a precision or an engine that a device does not have, with those that it has."""
         found = next(known for known in self.devices() if known.name == self._device(device))
-        if dtype not in found.dtypes:
-            raise DeviceError(f"{dtype} is nothing for {found.label}: choose {' or '.join(found.dtypes)}.")
+        for wanted, there in ((dtype, found.dtypes), (engine, found.engines)):
+            if wanted not in there:
+                raise DeviceError(f"{found.label} has no {wanted}: choose {' or '.join(there)}.")
 
     def submit(self, request: Request) -> str:
         """Puts a job in its device's queue -> its token. Refuses what cannot fit or is not allowed."""
@@ -254,7 +255,7 @@ class Service:
     def _check(self, request: Request) -> None:
         """Refuses a model that is not allowed and a clip beyond the limits."""
         self.check_model(request.model)
-        self.check_precision(request.device, request.dtype)
+        self.check_device(request.device, request.dtype, request.engine)
         if request.source is not None:
             width, height = self.probe(request.source).size
             request.size.of((width // SCALE, height // SCALE) if request.truth else (width, height))

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from typing_extensions import Self
 
+from workbench.engines.table import AUTO
+
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
@@ -80,6 +82,8 @@ class Device(Value):
     label: str
     dtypes: tuple[str, ...]
     """The precisions that it can do, ``auto`` first."""
+    engines: tuple[str, ...] = (AUTO,)
+    """What can run networks on it, ``auto`` first."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from math import isnan
 from statistics import median
 from typing import Any
 
@@ -48,7 +49,7 @@ class EngineRow:
     share: float = 0.0
     """of the bytes that differ"""
     outside: float = 0.0
-    """share of the nodes that run elsewhere than on the wanted provider"""
+    """share of the nodes that run elsewhere than on the wanted provider; nan where that is not told"""
 
     @property
     def frame(self) -> float:
@@ -121,7 +122,7 @@ def engine_table(rows: Sequence[EngineRow]) -> list[list[str]]:
         table.append(
             [row.engine, f"{row.frame:.3f}", f"{ratio(row, ran[0]):.2f}", *stages, f"{row.ready:.1f}",
              f"{row.first_frame:.2f}", readable(row.memory), f"{row.difference} of 255", f"{row.share:.1e}",
-             f"{row.outside:.0%}"]
+             "-" if isnan(row.outside) else f"{row.outside:.0%}"]
         )  # fmt: skip
     return table
 

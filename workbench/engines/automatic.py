@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cached_property
 
 from workbench.engines.choose import best_engine, faster_engines
@@ -12,7 +12,7 @@ from workbench.engines.table import AUTO, TORCH, Engine
 from workbench.models.models import Models
 
 EXPORT_SECONDS = 30.0  # of all graphs of a size; 12 s on an idle core for the embedded model, and machines differ
-TOLD = 1.0  # seconds; of less it is not worth a word
+TOLD = 1.0  # seconds that are worth a word
 
 
 class AutomaticRunner(Runner):
@@ -44,6 +44,9 @@ class AutomaticRunner(Runner):
 
         Exports now where that pays. Says nothing where it is about no time.
         """
+        if seconds < TOLD:  # not even a look at what else is here pays
+            self._settled[size] = self._runner(TORCH)
+            return ""
         if self.best is None:
             return f"engine {TORCH}: no faster one is installed here ('workbench engines' tells how)."
         engine = min(self._faster, key=lambda engine: self._seconds(engine, seconds))
@@ -64,6 +67,10 @@ class AutomaticRunner(Runner):
     def use(self, size: tuple[int, int], name: str) -> None:
         """Goes on with what an earlier run used. Raises EngineError where that cannot run here."""
         self._settled[size] = self._runner(name)
+
+    def extra_memory(self, stages: Mapping[str, int], weights: int, *, sliced: bool) -> int:
+        """What the fastest would need."""
+        return 0 if self.best is None else self._runner(self.best.name).extra_memory(stages, weights, sliced=sliced)
 
     @cached_property
     def _faster(self) -> list[Engine]:

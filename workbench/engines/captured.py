@@ -19,7 +19,7 @@ from workbench.engines.graphs import SIZES, STAGES, in_strips, serve
 from workbench.engines.parts import Part, walk
 from workbench.engines.runner import Runner, Say, unsaid
 from workbench.engines.table import Engine
-from workbench.errors import InputError
+from workbench.errors import EngineError, InputError
 from workbench.models.models import Models
 
 WARM_UP = 3  # calls before a recording: libraries choose their kernels and take their memory in the first ones
@@ -58,7 +58,13 @@ class CapturedRunner(Runner):
     def _parts(self, size: tuple[int, int]) -> dict[str, _Captured]:
         with self._lock:
             if size not in self._sizes:
-                self._sizes[size] = self._captured(size)
+                try:
+                    self._sizes[size] = self._captured(size)
+                except torch.OutOfMemoryError as error:
+                    raise EngineError(
+                        f"engine {self.name!r} keeps the memory that a frame needs, and {self.plain.device} has not "
+                        f"enough of it for {size[1]}x{size[0]}; choose engine 'torch', which needs less."
+                    ) from error
             self._sizes.move_to_end(size)
             while len(self._sizes) > SIZES:
                 self._sizes.popitem(last=False)

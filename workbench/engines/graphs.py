@@ -41,7 +41,7 @@ class Session(Protocol):
     def __call__(self, inputs: Sequence[Tensor]) -> list[Tensor]: ...
 
     def outside(self) -> float:
-        """Share of the nodes that run elsewhere than was asked for."""
+        """Share of the nodes that run elsewhere than was asked for; nan where that is not told."""
         ...
 
 

@@ -45,7 +45,10 @@ class Session:
         return results
 
     def outside(self) -> float:
-        """Share of the graph's nodes that run on another provider than was asked for."""
+        """Share of the graph's nodes that run on another provider than was asked for; nan where ONNX Runtime, before
+        its 1.24, does not tell."""
+        if not hasattr(self._session, "get_provider_graph_assignment_info"):
+            return float("nan")
         nodes = [
             (part.get_ep_name() if hasattr(part, "get_ep_name") else part.ep_name, len(part.get_nodes()))
             for part in self._session.get_provider_graph_assignment_info()

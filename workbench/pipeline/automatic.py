@@ -9,6 +9,7 @@ import torch
 from workbench.devices import readable
 from workbench.engines.automatic import AutomaticRunner
 from workbench.engines.runner import Say, unsaid
+from workbench.engines.table import TORCH
 from workbench.pipeline.frames import padded
 from workbench.pipeline.memory import available_memory, check_memory, estimate_memory, flop_per_frame
 from workbench.pipeline.pipeline import Pipeline
@@ -46,6 +47,7 @@ def settle(
     """
     motion = pipe.motion(settings, size)
     notes = []
+    leave_room(pipe, size, settings)
     if motion.substitution:
         notes.append(f"{motion.substitution} Using {motion.estimator} on the {motion.size} grid.")
     if slicing and begun is not None:
@@ -65,8 +67,24 @@ def choose_engine(pipe: Pipeline, size: tuple[int, int], settings: Settings, fra
     engine = pipe.engine
     if not isinstance(engine, AutomaticRunner):
         return ""
+    if why := leave_room(pipe, size, settings):
+        return why
     seconds = frames * flop_per_frame(pipe, size, settings) / SPEED / torch.get_num_threads() if engine.best else 0.0
     return engine.settle(padded(size), seconds, say)
+
+
+def leave_room(pipe: Pipeline, size: tuple[int, int], settings: Settings, *, available: int | None = None) -> str:
+    """Where ``auto``'s engine does not fit the memory, it is torch, which needs less; a sentence about that."""
+    if not isinstance(pipe.engine, AutomaticRunner) or pipe.engine.best is None:
+        return ""
+    room = available_memory(pipe.device) if available is None else available
+    found = estimate_memory(pipe, size, settings)
+    more = pipe.engine.extra_memory(found.stages, found.weights, sliced=settings.vae_slicing)
+    if MARGIN * (found.working - found.engine + more) <= room:
+        return ""
+    name = pipe.engine.best.name
+    use_engine(pipe, size, TORCH)
+    return f"engine {TORCH}: {name} needs {readable(more)} more than {TORCH}, and {readable(room)} are free."
 
 
 def continue_engine(pipe: Pipeline, output: Path, clip: Clip) -> bool:

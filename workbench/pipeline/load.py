@@ -48,3 +48,8 @@ def load_pipeline(
         source, device=where, dtype=dtypes, revision=revision, unet=unet, controlnet=controlnet, vae=vae
     )
     return Pipeline(models, make_runner(models, engine))
+
+
+def with_engine(pipe: Pipeline, engine: str) -> Pipeline:
+    """The same networks, run by this engine. Raises EngineError where it cannot run here."""
+    return pipe if engine == pipe.engine.name else Pipeline(pipe.models, make_runner(pipe.models, engine))

@@ -17,6 +17,7 @@ from workbench.app.page.fields import whole
 from workbench.app.request import DTYPES
 from workbench.app.service import Service
 from workbench.app.values import Device
+from workbench.engines.table import AUTO, ENGINES
 from workbench.errors import SettingsError, WorkbenchError
 from workbench.pipeline.controls import Control, controls, groups
 from workbench.pipeline.settings import Settings
@@ -24,7 +25,7 @@ from workbench.pipeline.settings import Settings
 EMBEDDED = "embedded: small, runs anywhere"
 OWN = "Own"  # of settings that are no preset's
 SIZES: dict[str, dict[str, Any]] = {"x4": {}, "x2": {"scale": 2.0}, "1080p": {"height": 1080}, "4K": {"height": 2160}}
-MACHINE = ("model", "device", "dtype")
+MACHINE = ("model", "device", "dtype", "engine")
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def follow_presets(choice: gr.Radio, presets: Sequence[Preset], form: Form) -> N
 
 
 def machine_form(service: Service) -> list[Component]:
-    """Model, device and precision, in the order of ``MACHINE``."""
+    """Model, device, precision and engine, in the order of ``MACHINE``."""
     options: Options = service.options
     with gr.Accordion("Device and model", open=False, elem_classes="settings-group"):
         model = gr.Dropdown(
@@ -124,17 +125,24 @@ def machine_form(service: Service) -> list[Component]:
             info="auto is fp16 on a GPU and fp32 on a CPU; fp16 halves the memory of weights and activations",
             elem_id="dtype",
         )
+        engine = gr.Dropdown(
+            [AUTO, *ENGINES],
+            value=AUTO,
+            label="Engine",
+            info="What runs the networks; auto is the one that is done soonest of those installed",
+            elem_id="engine",
+        )
         said = gr.HTML("", elem_id="dtype-said", apply_default_css=False)
 
-    def check(chosen: str, precision: str) -> str:
+    def check(*chosen: str) -> str:
         try:
-            service.check_precision(chosen, precision)
+            service.check_device(*chosen)
         except WorkbenchError as error:
             return boxes.error(error)
         return ""
 
-    gr.on([device.change, dtype.change], check, [device, dtype], said, **PRIVATE)
-    return [model, device, dtype]
+    gr.on([device.change, dtype.change, engine.change], check, [device, dtype, engine], said, **PRIVATE)
+    return [model, device, dtype, engine]
 
 
 def device_choices(*names: str, found: Sequence[Device] = ()) -> list[tuple[str, str]]:

@@ -115,7 +115,7 @@ def _arrivals(
             return [boxes.error(GONE), *nothing[1:]]
         shown = [boxes.job(kind, token) if kind == asks.kind else gr.skip() for kind in views]
         device = gr.Dropdown(device_choices(asks.device), value=asks.device)  # before all are known
-        machine = [gr.update(value=asks.model), device, gr.update(value=asks.dtype)]
+        machine = [gr.update(value=asks.model), device, gr.update(value=asks.dtype), gr.update(value=asks.engine)]
         settings = asked.form.updates(asks.settings)
         return ["", gr.Tabs(selected=asks.kind), asks.kind, *shown, *settings, *machine]
 

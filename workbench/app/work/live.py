@@ -165,7 +165,8 @@ class _Room:
     def _load(self, model: str) -> None:
         self._tell(said=f"loading {model or 'the embedded model'}")
         asked = self._task.request
-        self._session.pipe = load_pipeline(model or None, device=self._session.pipe.device, dtype=asked.dtype)
+        device = self._session.pipe.device
+        self._session.pipe = load_pipeline(model or None, device=device, dtype=asked.dtype, engine=asked.engine)
         self._model = model
         self._measure()
 

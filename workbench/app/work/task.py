@@ -19,8 +19,9 @@ from workbench.app.request import Request
 from workbench.app.speed import Speed, Speeds, units
 from workbench.app.status import Status
 from workbench.devices import resolve_device, resolve_dtype
+from workbench.engines.table import AUTO
 from workbench.files import replacing
-from workbench.pipeline.load import load_pipeline
+from workbench.pipeline.load import load_pipeline, with_engine
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.video import Clip, open_clip
@@ -133,14 +134,14 @@ class Task:
         device = resolve_device(asked.device if self.warm is None or asked.device != "auto" else self.warm.pipe.device)
         if self.warm is not None and (asked.model, device) == (self.warm.model, self.warm.pipe.device):
             if resolve_dtype(asked.dtype, device) == self.warm.pipe.models.unet.dtype:
-                return self.warm.pipe
+                return with_engine(self.warm.pipe, asked.engine)
             self.warm = None  # its memory is needed
         self.say(message=f"loading {asked.model or 'the embedded model'}")
-        return load_pipeline(asked.model or None, device=device, dtype=asked.dtype)
+        return load_pipeline(asked.model or None, device=device, dtype=asked.dtype, engine=asked.engine)
 
     def learn(self, pipe: Pipeline, settings: Settings, seconds: list[float], size: tuple[int, int]) -> None:
         """Keeps this job's pace for later estimates. ``seconds``: the model's, of each frame since ``begin``."""
-        if len(seconds) < 2:  # a first frame has no flow, no ARTG and no TPM
+        if len(seconds) < 2 or self.request.engine != AUTO:  # a first frame has no flow, no ARTG and no TPM
             return
         kind = self.request.kind
         rest = time.monotonic() - self._begun - sum(seconds)

@@ -12,6 +12,7 @@ import numpy as np
 from workbench.app.telling import telling_frame
 from workbench.app.work.task import Stopped, Task
 from workbench.comparison.upscalers import Interpolation
+from workbench.pipeline.automatic import choose_engine, continue_engine
 from workbench.pipeline.output import Output
 from workbench.pipeline.record import sidecar_of
 from workbench.pipeline.run import Run, upscale_to_file
@@ -31,12 +32,15 @@ def upscale_clip(task: Task) -> None:
     clip = task.clip()
     names = _names(task.source, lossless=task.request.lossless)
     pipe = task.pipeline()
+    result = task.public / _result(names)
+    if not continue_engine(pipe, result, clip):
+        size = (clip.height, clip.width)
+        choose_engine(pipe, size, task.request.settings, len(clip), lambda words: task.say(message=words))
     task.begin(len(clip), "upscaling")
     made = Made(task, clip, names["bicubic"])
     size = task.request.size
     run: Run | None = None
     try:
-        result = task.public / _result(names)
         run = upscale_to_file(pipe, clip, result, task.request.settings, size=size, resume=True, on_output=made.add)
     finally:  # also where a frame in the middle is damaged: all before it is there
         made.close()
