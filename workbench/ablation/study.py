@@ -20,14 +20,14 @@ TOLD = (("psnr_y", "PSNR-Y", " dB", 2), ("flicker", "flicker", "", 3))  # in sen
 
 @dataclass(frozen=True)
 class Variant:
-    """The default settings with some changed. ``about``: the field of ``Settings`` that it tells about, or "".
-
-    ``properties``: of the model (``models.Properties``), changed too."""
+    """The default settings with some changed."""
 
     name: str
     about: str
+    """the field of ``Settings`` that it tells about; empty for none"""
     changes: dict[str, Any]
     properties: dict[str, Any] = field(default_factory=dict)
+    """of the model (``models.Properties``), changed too"""
 
 
 VARIANTS = (
@@ -50,16 +50,17 @@ VARIANTS = (
 
 @dataclass(frozen=True)
 class Value:
-    """A metric's mean over the clips, each weighing alike, and its difference to the base row over the same frames.
-
-    ``low``..``high``: the difference's 95 % interval from clip to clip (zeros in the base row). ``verdict``: what may
-    be said of it (``comparison.statistics``), "" in the base row."""
+    """A metric over the clips."""
 
     mean: float
+    """each clip weighs alike"""
     difference: float
+    """to the base row over the same frames"""
     low: float
     high: float
+    """its 95 % interval from clip to clip; zeros in the base row"""
     verdict: str = ""
+    """what may be said of the difference (``comparison.statistics``); empty in the base row"""
 
     @property
     def certain(self) -> bool:
@@ -69,30 +70,34 @@ class Value:
 
 @dataclass(frozen=True)
 class StudyRow:
-    """``changes``: to the default settings. ``time``: seconds per frame, as a ratio to the base row's. ``memory``:
-    bytes of the peak beside the weights, for whole frames, estimated (``pipeline.memory``). Both are None for what is
-    not the pipeline."""
+    """What came of a variant, or of another upscaler."""
 
     name: str
     about: str
     changes: dict[str, Any]
+    """to the default settings"""
     values: dict[str, Value]
     time: float | None
+    """seconds per frame, as a ratio to the base row's; None for what is not the pipeline"""
     memory: int | None
+    """bytes of the peak beside the weights, for whole frames, estimated; None for what is not the pipeline"""
 
 
 @dataclass(frozen=True)
 class Study:
-    """A whole table; the base row is the first. ``model``: the fingerprint of the model's folder. ``clips``: name ->
-    frames. ``size``: (h, w) of the frames' window. ``missing``: variants that could not be had, with the reason.
-    ``made``: the versions of what computed it."""
+    """A whole table; the base row is the first."""
 
     model: str
+    """fingerprint of the model's folder"""
     clips: dict[str, int]
+    """name -> frames"""
     size: tuple[int, int]
+    """(h, w) of the frames' window"""
     rows: list[StudyRow]
     missing: dict[str, str]
+    """variants that could not be had, with the reason"""
     made: dict[str, str]
+    """versions of what computed it"""
 
     @property
     def base(self) -> StudyRow:

@@ -25,13 +25,13 @@ LISTS = (".txt", ".csv")
 
 @dataclass(frozen=True)
 class Task:
-    """One clip. ``source``, ``output``, ``reference``: paths of this machine, or addresses. ``weight``: pixels of all
-    its frames as far as a look at its head tells, to which its time is proportional; 0: not known."""
+    """One clip; all three places are paths of this machine, or addresses."""
 
     source: str
     output: str
     reference: str | None = None
     weight: float = 0.0
+    """pixels of all its frames, as a look at its head tells; its time is proportional to them; 0: not known"""
 
     def absolute(self) -> Task:
         """For workers whose current folder may be another."""

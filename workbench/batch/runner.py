@@ -19,12 +19,13 @@ Tell = Callable[[Any], None]
 
 @dataclass(frozen=True)
 class Job:
-    """``work``: called in the worker with what the worker keeps (a pipeline) and with ``Tell``; it, and what it
-    returns, can be pickled. ``weight``: how long it should take, in any unit."""
+    """One piece of work."""
 
     name: str
     work: Callable[[Any, Tell], Any]
+    """called with what the worker keeps (a pipeline); it and what it returns can be pickled"""
     weight: float = 0.0
+    """how long it should take, in any unit"""
 
 
 Kind = Literal["begun", "told", "done", "failed", "stopped", "tick"]
@@ -42,10 +43,12 @@ class News:
 
 @dataclass(eq=False)
 class Hand:
-    """A worker. ``place``: what it works on, ``cuda:0``. ``inner``: the crew's own."""
+    """A worker."""
 
     place: str
+    """what it works on: ``cuda:0``"""
     inner: Any
+    """what the crew calls it by"""
     job: Job | None = None
     begun: bool = False
 

@@ -15,13 +15,15 @@ from workbench.errors import InputError
 class Spread:
     """Called with works, each a function of a pipeline that can be pickled: yields what they return, in their order.
 
-    ``load``: device -> what the works are called with. ``devices``, ``ray``: as ``crew`` takes them. Raises InputError
-    that names every work that failed, once the others are done.
+    Raises InputError that names every work that failed, once the others are done.
     """
 
     load: Callable[[str], Any]
+    """device -> what the works are called with"""
     devices: str = AUTO
+    """as ``crew`` takes it"""
     ray: str | None = None
+    """as ``crew`` takes it"""
     say: Callable[[str], object] = lambda words: None
 
     def __call__(self, works: Sequence[Callable[[Any], Any]]) -> Iterator[Any]:

@@ -28,17 +28,19 @@ PATIENCE = 60.0  # seconds that the worker of a driver that is gone may still be
 
 @dataclass(frozen=True)
 class Orders:
-    """What all clips of a batch have in common, as ``workbench upscale`` takes it. ``slicing``: choose ``vae_slicing``
-    for each clip. ``frames``: the arguments of a slice. ``metrics``: for clips with an original."""
+    """What all clips of a batch have in common, as ``workbench upscale`` takes it."""
 
     settings: Settings = field(default_factory=Settings)
     slicing: bool = True
+    """whether ``vae_slicing`` is chosen for each clip"""
     size: OutputSize = field(default_factory=OutputSize)
     frames: tuple[int | None, ...] = (None,)
+    """the arguments of a slice"""
     deinterlace: str = "auto"
     colours: str = "source"
     overwrite: bool = False
     metrics: tuple[str, ...] | None = None
+    """for clips with an original"""
 
 
 @dataclass(frozen=True)

@@ -83,11 +83,12 @@ RESIZES = {
 
 @dataclass(frozen=True)
 class Chain:
-    """A parsed chain. ``resize``: the name of the step that makes frames small, or "" where none does; ``steps``: what
-    follows it, as (name, strength)."""
+    """A parsed chain."""
 
     resize: str
+    """the step that makes frames small; empty where none does"""
     steps: tuple[tuple[str, float], ...]
+    """those that follow it: (name, strength)"""
 
     def but_last(self, strength: float) -> Chain:
         """The same with another strength of its last step."""

@@ -17,12 +17,12 @@ from workbench.pixels import unit_to_signed, upscale
 
 @dataclass(frozen=True)
 class Correspondence:
-    """``flow``: (2, H, W), x then y, in pixels, from this frame to where it was in the previous one.
-    ``visible``: (1, H, W) bool, False where the previous frame does not show this pixel.
-    """
+    """Where the pixels of a frame were in the previous one."""
 
     flow: Tensor
+    """(2, H, W), x then y, in pixels, from this frame to the previous one"""
     visible: Tensor
+    """(1, H, W) bool, False where the previous frame does not show this pixel"""
 
     @classmethod
     def given(cls, flow: Tensor, visible: Tensor | None = None) -> Correspondence:

@@ -23,20 +23,22 @@ TIMED_SEQUENCE = (*SEQUENCE, "fps")
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric. ``arguments``: the names of what ``function`` takes, in order. ``unit``: of its values, or "".
-    ``matters``: the smallest difference worth speaking of: below it no eye tells two clips apart, however sure it is.
-    ``source``: who defined it, and whose code computes it. ``require``: raises MetricUnavailable when it cannot be had.
-    """
+    """One metric."""
 
     name: str
     label: str
     function: Callable[..., Any]
     arguments: tuple[str, ...]
+    """names of what the function takes, in order"""
     higher_is_better: bool
     unit: str
+    """of its values; empty where they have none"""
     matters: float
+    """the smallest difference worth speaking of: no eye tells two clips apart by less, however sure it is"""
     source: str
+    """who defined it, and whose code computes it"""
     require: Callable[[], object] = lambda: None
+    """raises MetricUnavailable where it cannot be had"""
     pool: Callable[[Sequence[float]], float] = fmean
     """a clip's value from its frames'"""
 

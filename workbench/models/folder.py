@@ -23,16 +23,15 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model on disk.
-
-    ``name``: what the person asked for (``embedded``, a hub id, or the folder). ``commit``: of a hub model.
-    ``fetch``: brings more files of the same model, given glob patterns; a folder of one's own has nothing to fetch.
-    """
+    """A model on disk."""
 
     path: Path
     name: str
+    """what the person asked for: ``embedded``, a hub id, or the folder"""
     commit: str | None = None
+    """of a hub model"""
     fetch: Callable[[Iterable[str]], None] = lambda patterns: None
+    """brings more files of the same model, given globs; a person's own folder has no more"""
 
     @property
     def remedy(self) -> str:

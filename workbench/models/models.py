@@ -82,19 +82,18 @@ class Properties:
 
 @dataclass
 class Models:
-    """UNet, ControlNet and autoencoder of one model, on one device; nothing here changes while streams run.
-
-    ``conditioning`` is the ControlNet's embedding of the warped frame, (B, 3, H, W) -> (B, C, h, w). It is held
-    apart from ``controlnet`` (which then takes embedded conditions) because it is the same at every timestep.
-    ``prompt``: (1, tokens, D), the empty prompt, encoded.
-    """
+    """UNet, ControlNet and autoencoder of one model, on one device; nothing here changes while streams run."""
 
     unet: UNet2DConditionModel
     controlnet: ControlNetModel
+    """takes conditions that are embedded already"""
     conditioning: nn.Module
+    """the ControlNet's embedding of the warped frame, (B, 3, H, W) -> (B, C, h, w): the same at every timestep, so it
+    stands apart"""
     vae: TemporalAutoencoderTiny
     scheduler_config: dict[str, Any]
     prompt: Tensor
+    """(1, tokens, D): the empty prompt, encoded"""
     properties: Properties = field(default_factory=Properties)
     source: str = ""
     revision: str | None = None

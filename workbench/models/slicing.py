@@ -64,10 +64,12 @@ def memory_in_strips(vae: TemporalAutoencoderTiny, warped: Tensor) -> list[Tenso
 
 @dataclass(frozen=True)
 class Strip:
-    """Rows of a map: ``outer`` with its halo, within the map; ``inner``: the strip itself, within ``outer``."""
+    """Rows of a map."""
 
     outer: slice
+    """of the map: the strip with its halo"""
     inner: slice
+    """of ``outer``: the strip itself"""
 
 
 def strips(height: int, halo: int, rows: int = STRIP_ROWS) -> Iterator[Strip]:

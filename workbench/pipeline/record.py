@@ -39,10 +39,12 @@ def state_of(output: Path) -> Path:
 
 @dataclass(frozen=True)
 class Record:
-    """``run``: the mark of all files of the output, from its first run on. ``begun_from``: see there."""
+    """What is kept beside an output while it is made, and after."""
 
     run: str
+    """the mark of all files of the output, from its first run on"""
     begun_from: dict[str, Any]
+    """what ``begun_from`` gave"""
     frames: int
     finished: bool
 

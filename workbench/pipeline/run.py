@@ -29,13 +29,15 @@ SAVE_STATE_EVERY = 5.0  # seconds; what a kill can cost
 
 @dataclass(frozen=True)
 class Run:
-    """What a run made. ``frames``: in ``output``, earlier parts included. ``state``: where to go on, if unfinished."""
+    """What a run made."""
 
     output: Path
     frames: int
+    """in the output, earlier parts included"""
     finished: bool
     sidecar: Path
     state: Path | None
+    """where to go on, if unfinished"""
     notes: tuple[str, ...] = ()
 
 

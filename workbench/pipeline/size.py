@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 class OutputSize:
     """The model always makes x4; a smaller picture is that one brought down, which looks better than a smaller model's.
 
-    ``scale``: times the source's size, above 0, at most 4. ``height``: rows of the output instead, at most x4; the
-    width follows. Without either, x4. Sizes that do not come out whole are rounded to even ones, which every video
-    format takes.
+    Without either field, x4. Sizes that do not come out whole are rounded to even ones, which every video format takes.
     """
 
     scale: float | None = None
+    """times the source's size, above 0, at most 4"""
     height: int | None = None
+    """rows of the output instead, at most x4; the width follows"""
 
     def __post_init__(self) -> None:
         if self.scale is not None and self.height is not None:

@@ -18,11 +18,12 @@ CHI_SQUARE = 3.8415  # of one degree of freedom, 95 %
 
 @dataclass(frozen=True)
 class Vote:
-    """One look at two versions. ``preferred``: ``one`` or ``other`` by name, or "" where no difference was seen."""
+    """One look at two versions, called by their names."""
 
     one: str
     other: str
     preferred: str
+    """one of the two; empty where no difference was seen"""
 
     def __post_init__(self) -> None:
         names = (self.one, self.other)

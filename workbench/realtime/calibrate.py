@@ -18,11 +18,14 @@ MARGIN = 1.2  # what capturing and writing take beside the loop
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of a frame: ``fixed`` and ``step`` (times the steps) for each low-resolution pixel, and ``always``."""
+    """Seconds that a frame takes."""
 
     fixed: float
+    """for each low-resolution pixel"""
     step: float
+    """for each low-resolution pixel and denoising step"""
     always: float = 0.0
+    """for each frame, of any size"""
 
     def seconds(self, size: tuple[int, int], steps: int) -> float:
         """``size``: (width, height) of the low-resolution frame."""

@@ -16,11 +16,13 @@ EditFunction = Callable[[Tensor, int, "int | None"], Tensor]
 
 @dataclass
 class Edit:
-    """``function`` at every tap whose name fits the glob ``name``; ``applied`` counts."""
+    """A function that acts on the values of some taps."""
 
     name: str
+    """the taps, by a glob"""
     function: EditFunction
     applied: int = 0
+    """how often it acted"""
 
     def fits(self, name: str) -> bool:
         return fnmatchcase(name, self.name)

@@ -24,9 +24,10 @@ MANY = 64  # stands for "any number of blocks" until a model is known
 
 @dataclass(frozen=True)
 class TapRow:
-    """One tap. ``{k}`` in the name counts ``counted`` things; ``instead`` says why it cannot be edited."""
+    """One tap."""
 
     name: str
+    """``{k}`` in it counts what ``counted`` names"""
     meaning: str
     shape: str
     range: str
@@ -34,8 +35,10 @@ class TapRow:
     fires: str
     group: str
     instead: str = ""
+    """why it cannot be edited, and what to edit instead"""
     counted: str = ""
-    picture: bool = False  # three channels in about [-1, 1]
+    picture: bool = False
+    """whether it has three channels in about [-1, 1]"""
 
     @property
     def editable(self) -> bool:

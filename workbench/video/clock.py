@@ -13,13 +13,14 @@ _ASSUMED_RATE = Fraction(25)
 
 @dataclass(frozen=True)
 class Window:
-    """The part of the source's clock that an output shows, in seconds. ``begins``, ``ends``: with the source itself,
-    so that what sounds before its first picture or after its last one belongs to it."""
+    """The part of the source's clock that an output shows, in seconds."""
 
     start: Fraction
     end: Fraction
     begins: bool
+    """whether it begins with the source: what sounds before the first picture then belongs to it"""
     ends: bool
+    """whether it ends with the source: what sounds after the last picture then belongs to it"""
 
 
 class Clock:

@@ -34,7 +34,7 @@ _Choice = list[tuple[Track, Way]]
 
 @dataclass(frozen=True)
 class Job:
-    """What is joined into ``output``. ``mark``: goes into the comment tag, after the source's own comment."""
+    """What is joined into one file."""
 
     output: Path
     segments: list[Segment]
@@ -43,6 +43,7 @@ class Job:
     carried: Carried = field(default_factory=Carried)
     pixel_aspect: Fraction = Fraction(1)
     mark: Mark = field(default_factory=Mark)
+    """goes into the comment tag, after the source's own comment"""
 
     @property
     def suffix(self) -> str:

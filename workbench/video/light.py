@@ -18,13 +18,14 @@ _CHROMATICITY, _LUMINANCE = 50_000, 10_000  # steps in one unit, as SMPTE ST 208
 
 @dataclass(frozen=True)
 class Light:
-    """``mastering``: ST 2086, as x265 takes it, "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)". ``content``: CTA-861.3, the
-    brightest pixel and the brightest mean of a frame, "1000,400". ``dynamic``: names of what is told for each frame,
-    which no output keeps."""
+    """What a file says of the light of its pictures (HDR)."""
 
     mastering: str = ""
+    """ST 2086, as x265 takes it: "G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)" """
     content: str = ""
+    """CTA-861.3, the brightest pixel and the brightest mean of a frame: "1000,400" """
     dynamic: tuple[str, ...] = ()
+    """names of what is told for each frame, which no output keeps"""
 
     @property
     def words(self) -> str:

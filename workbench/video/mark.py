@@ -23,10 +23,12 @@ _KEY = "workbench"  # of the PNG chunk, and the first one of the JSON object
 
 @dataclass(frozen=True)
 class Mark:
-    """``run``: an id that all files of one output share. ``about``: JSON values, as the settings of the run."""
+    """What a file of ours says of itself."""
 
     run: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """an id that all files of one output share"""
     about: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values: the settings of the run, and the like"""
 
     @property
     def line(self) -> str:

@@ -25,11 +25,13 @@ VIDEO_SUFFIXES = (".mp4", ".mkv")
 
 @dataclass(frozen=True)
 class Segment:
-    """A file and the frames of the output that are taken from it: ``start`` up to ``stop``."""
+    """A file and the frames of the output that are taken from it."""
 
     path: Path
     start: int
+    """the first of them"""
     stop: int
+    """one after the last"""
 
 
 def part_path(output: Path, start: int) -> Path:

@@ -56,13 +56,15 @@ class Track:
 
 @dataclass(frozen=True)
 class Carried:
-    """What goes from a source into an output. ``start``, ``sound_start``: of the file and its sound, in seconds."""
+    """What goes from a source into an output."""
 
     path: Path | None = None
     tracks: tuple[Track, ...] = ()
     lost: tuple[str, ...] = ()
     start: Fraction = Fraction(0)
+    """of the file, in seconds"""
     sound_start: Fraction | None = None
+    """of its sound, in seconds"""
     chapters: int = 0
     tags: dict[str, str] = field(default_factory=dict)
     picture_tags: dict[str, str] = field(default_factory=dict)

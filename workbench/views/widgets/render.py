@@ -27,11 +27,13 @@ ALL = -1  # instead of a channel's number: the strength over all of them
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture ready for a page. ``scale``: HTML of its colours' meaning, or empty. ``code``: how to get the value."""
+    """A picture ready for a page."""
 
     png: bytes
     scale: str
+    """HTML of its colours' meaning; empty where they need none"""
     code: str
+    """how to get the value"""
 
 
 class View:
