@@ -13,7 +13,7 @@ from workbench.app import serve
 from workbench.app.errors import AppError, LimitError, RequestError
 from workbench.app.kinds import KINDS
 from workbench.app.limits import Limits
-from workbench.app.options import PUBLISHED
+from workbench.app.models import PUBLISHED
 from workbench.app.request import Request, check_token
 from workbench.app.serve import data_folder, options_from
 from workbench.app.status import Status

@@ -12,7 +12,7 @@ from huggingface_hub import metadata_load
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from workbench.app.options import PUBLISHED
+from workbench.app.models import PUBLISHED
 from workbench.train.recipe import tomllib
 from workbench.video import frames_in
 

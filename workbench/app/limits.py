@@ -19,6 +19,8 @@ class Limits:
     frames: int = 3000
     waiting: int = 8
     """Jobs in each device's queue, beside the one that runs."""
+    turn: float = 120.0
+    """Seconds of a live viewer, once other jobs wait for the device."""
 
     def check_size(self, size: int) -> None:
         """Raises LimitError for an upload of so many bytes."""
@@ -53,7 +55,7 @@ class Limits:
                 f"{count} frames are more than the {self.frames} that this server takes. "
                 f"Ask for the first {self.frames}, or cut the clip."
             )
-        seconds = None if probe.seconds is None else probe.seconds * count / probe.frames
+        seconds = probe.lasting(start, count)
         if seconds is not None and seconds > self.seconds:
             raise LimitError(
                 f"{seconds:.0f} seconds are longer than the {self.seconds:g} that this server takes. "

@@ -25,6 +25,9 @@ from workbench.errors import WorkbenchError
 
 SILENT = 30.0  # seconds; a closed tab is heard of at once, so this is for networks that are lost
 LOOK = 0.5  # seconds between two looks at the queue
+KNOWN = 5.0  # seconds after a worker's end, within which its lane says why
+NOTICE = 15.0  # seconds before a turn ends, in which its viewer can make an end
+OVER = "your turn is over, since others wait: begin again to wait for the next one"
 LOCAL = ("localhost", "127.0.0.1", "::1")
 ASKS = ("settings", "model", "device", "dtype", "engine")  # of a Request, what a viewer says first
 
@@ -58,12 +61,18 @@ async def _serve(socket: WebSocket, service: Service) -> None:
             await _tell(socket, token=token)
             heard = asyncio.create_task(_hear(socket, line, service))
             made = asyncio.create_task(_carry(socket, line, service, token))
-            done, left = await asyncio.wait((heard, made), return_when=asyncio.FIRST_COMPLETED)
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
-            for task in done:
-                task.result()
+            turn = asyncio.create_task(_turn(socket, service, token))
+            try:
+                await asyncio.wait((heard, made), return_when=asyncio.FIRST_COMPLETED)
+                if heard.done():
+                    heard.result()  # raises: only a viewer who is gone ends it
+                made.result()
+                words = {"said": OVER} if turn.done() else {"error": await _why(service, token)}
+                await _tell(socket, state="ended", **words)
+            finally:
+                for task in (heard, made, turn):
+                    task.cancel()
+                await asyncio.gather(heard, made, turn, return_exceptions=True)
     finally:
         with suppress(WorkbenchError):  # it was deleted
             service.stop(token)
@@ -106,7 +115,6 @@ async def _carry(socket: WebSocket, line: Exchange, service: Service, token: str
             await asyncio.wait((there,), timeout=LOOK)
             status = service.status(token)
             if status.final:
-                await _tell(socket, error=status.error or "The session could not be begun.")
                 return
             if not there.done():
                 await _tell(socket, state="waiting", position=status.position)
@@ -117,7 +125,31 @@ async def _carry(socket: WebSocket, line: Exchange, service: Service, token: str
             await socket.send_text(message[1:].decode())
         else:
             await socket.send_bytes(message[1:])
-    await _tell(socket, state="ended", error=service.status(token).error)
+
+
+async def _turn(socket: WebSocket, service: Service, token: str) -> None:
+    """Stops a session for which others wait, once it has had its time; the viewer is told before."""
+    clock, most = asyncio.get_running_loop().time, service.options.limits.turn
+    begun = ends = None
+    while ends is None or clock() < ends:
+        await asyncio.sleep(LOOK)
+        if begun is None and service.status(token).state == "running":
+            begun = clock()
+        if begun is None or not service.holds_up(token):
+            ends = None
+        elif ends is None:
+            ends = max(begun + most, clock() + min(NOTICE, most))
+            await _tell(socket, said=f"others wait for this machine: your turn ends in {ends - clock():.0f} s")
+    service.stop(token)
+
+
+async def _why(service: Service, token: str) -> str | None:
+    """What ended a session whose worker is gone, once its lane knows; None where it was stopped."""
+    for _ in range(round(KNOWN / LOOK)):
+        if (status := service.status(token)).final:
+            return status.error
+        await asyncio.sleep(LOOK)
+    return None
 
 
 async def _tell(socket: WebSocket, **words: Any) -> None:

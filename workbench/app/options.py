@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.app.limits import Limits
-
-PUBLISHED = "Jamichsu/Stream-DiffVSR"
+from workbench.app.models import MODELS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +19,7 @@ class Options:
     port: int | None = None
     model: str = ""
     """the one that forms start with; "" is the embedded one"""
-    models: tuple[str, ...] = ("", PUBLISHED)
+    models: tuple[str, ...] = tuple(MODELS)
     """those that may be asked for, ``model`` among them"""
     any_model: bool = False
     """whether any other hub id may be asked for too"""

@@ -89,7 +89,7 @@ def probe(path: Path, poster: Path) -> Probe:
 
     Raises InputError for what is no clip.
     """
-    from workbench.app.telling import telling_frame, write_poster
+    from workbench.app.telling import telling_frame, uneven_times, write_poster
     from workbench.video import is_picture, open_clip
 
     clip = open_clip(path)
@@ -105,6 +105,7 @@ def probe(path: Path, poster: Path) -> Probe:
         fps=clip.fps,
         seconds=None if span is None else span[1] - span[0],
         audio=None if clip.audio is None else str(clip.audio),
+        times=uneven_times(clip),
         notes=clip.notes,
         made_with=_made_with(path),
         telling=telling,

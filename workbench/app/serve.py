@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.ablation import effects
 from workbench.app.errors import AppError
 from workbench.app.limits import Limits
-from workbench.app.options import PUBLISHED, Options
+from workbench.app.models import MODELS, PUBLISHED
+from workbench.app.options import Options
 from workbench.app.service import Service
 from workbench.errors import WorkbenchError
 
@@ -93,6 +94,7 @@ def options_from(words: Sequence[str], environment: Mapping[str, str]) -> Option
         pixels=given.max_pixels,
         frames=given.max_frames,
         waiting=given.queue,
+        turn=given.live_seconds,
     )
     if given.mcp and find_spec("mcp") is None:
         raise AppError("--mcp needs a package that is not installed: pip install 'gradio[mcp]'.")
@@ -104,7 +106,7 @@ def options_from(words: Sequence[str], environment: Mapping[str, str]) -> Option
         host=given.host,
         port=given.port,
         model=model,
-        models=tuple(dict.fromkeys((model, "", PUBLISHED))),
+        models=tuple(dict.fromkeys((model, *MODELS))),
         any_model=given.allow_any_model,
         device=given.device,
         share=given.share,
@@ -148,6 +150,9 @@ def parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     made.add_argument("--max-frames", type=_above(int), default=limits.frames, help="of a clip")
     made.add_argument("--max-pixels", type=_above(int), default=limits.pixels, help="of a frame before upscaling")
     made.add_argument("--queue", type=_above(int), default=limits.waiting, help="jobs that may wait for each device")
+    made.add_argument(
+        "--live-seconds", type=_above(float), default=limits.turn, help="of a live viewer while other jobs wait"
+    )
     made.add_argument("--keep-hours", type=_above(float), default=24.0, help="until jobs and uploads are deleted")
     made.add_argument(
         "--data", type=Path, default=None, help="folder of jobs and uploads; one of this user's if not given"

@@ -22,7 +22,7 @@ from workbench.app.names import sentence, told
 from workbench.app.options import Options
 from workbench.app.process import Answering, Child
 from workbench.app.request import Request
-from workbench.app.status import RESUMABLE, Status
+from workbench.app.status import RESUMABLE, Status, why_ended
 from workbench.app.store import PICTURES, Material, Store
 from workbench.app.values import Device, Plan, Probe
 from workbench.batch.crews import best
@@ -200,6 +200,11 @@ class Service:
             return status.but(message="stopping after this frame")
         return status
 
+    def holds_up(self, token: str) -> bool:
+        """Whether a job runs while others wait for its device."""
+        lane = self._lane_of(token)
+        return lane is not None and lane.runs(token) and lane.load > 1
+
     def request(self, token: str) -> Request:
         """What was asked."""
         return self.store.request(token)
@@ -320,7 +325,13 @@ class Service:
             if self._closing.is_set():
                 self.store.say(token, state="interrupted", message="the server was ended", seconds_left=None)
             else:
-                self.store.say(token, state="failed", error=sentence(_why(code)), message="", seconds_left=None)
+                self.store.say(
+                    token,
+                    state="failed",
+                    error=sentence(why_ended(code, self.store.request(token).kind)),
+                    message="",
+                    seconds_left=None,
+                )
 
     def _begin(self) -> None:
         """Makes the first lane, whose worker gets warm, and goes on with what an earlier server left."""
@@ -365,17 +376,6 @@ def _planner(root: Path) -> Answering:
     planner = Answering(lambda: Child("workbench.app.planner_process", "--data", str(root)))
     planner.warm()
     return planner
-
-
-def _why(code: int | None) -> str:
-    """What a worker's end without a word means."""
-    if code is None:
-        return "the job could not be started; the server's log has more. Resume it to try again."
-    if code == -9:
-        return "the system ended the job, most likely because memory ran out. Give a smaller clip, or fewer frames."
-    if code < 0:
-        return f"the job broke down (signal {-code}); the server's log has more. Resume it to try again."
-    return f"the job ended without a result (exit code {code}). Resume it to try again."
 
 
 @contextmanager

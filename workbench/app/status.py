@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from workbench.app.kinds import KINDS, Kind
 from workbench.app.values import Value
 from workbench.files import replacing
 
@@ -68,3 +69,15 @@ class Status(Value):
     def read(cls, path: Path) -> Status:
         """Raises OSError where there is none."""
         return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def why_ended(code: int | None, kind: Kind) -> str:
+    """What a worker's end without a word means."""
+    if code is None:
+        return "the job could not be started; the server's log has more. Resume it to try again."
+    if code == -9:
+        less = " Give a smaller clip, or fewer frames." if KINDS[kind].needs_clip else " Try again when less runs here."
+        return f"the system ended the job, most likely because memory ran out.{less}"
+    if code < 0:
+        return f"the job broke down (signal {-code}); the server's log has more. Resume it to try again."
+    return f"the job ended without a result (exit code {code}). Resume it to try again."

@@ -74,10 +74,9 @@ class Store:
         allowed = VIDEOS | IMAGES if len(files) == 1 else IMAGES
         for own, suffix in zip(names, suffixes, strict=True):
             if suffix not in allowed:
-                kinds = "several files must all be images" if len(files) > 1 else "a video or an image is needed"
-                raise RequestError(
-                    f"{own}: {kinds}; this server takes {' '.join(sorted(word[1:] for word in allowed))}."
-                )
+                needed = "several files must all be images" if len(files) > 1 else "a video or an image is needed"
+                usual = ".png, .jpg or .webp" if len(files) > 1 else ".mp4, .mkv, .mov, .webm, .gif, .png or .jpg"
+                raise RequestError(f"{own}: {needed}, such as {usual}.")
         if not files:
             raise RequestError("nothing was uploaded: choose a video, an image, or several images.")
         token = secrets.token_urlsafe(16)

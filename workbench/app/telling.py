@@ -15,6 +15,7 @@ PLACES = (0.0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4)  # of a clip's length
 CONTRAST = 12.0  # standard deviation of the luma, of 255, from which on a frame shows something
 POSTER_SIDE = 640  # pixels of a poster's longer side
 TILES, TILE_HEIGHT = 12, 54
+ROUNDED = 1e-4  # seconds that a time stamp may be off its frame's place, for a player to find the frame all the same
 
 
 def telling_frame(clip: Clip) -> int:
@@ -30,6 +31,15 @@ def telling_frame(clip: Clip) -> int:
         if found[index] >= CONTRAST:
             return index
     return max(found, key=lambda index: found[index])
+
+
+def uneven_times(clip: Clip) -> tuple[float, ...]:
+    """Seconds from the clip's beginning at which each frame begins; empty where ``clip.fps`` tells it as well."""
+    if not clip.times or clip.fps is None:
+        return ()
+    times = tuple(round(time - clip.times[0], 4) for time in clip.times)
+    even = all(abs(time - index / clip.fps) <= ROUNDED for index, time in enumerate(times))
+    return () if even else times
 
 
 def write_poster(clip: Clip, index: int, path: Path) -> None:

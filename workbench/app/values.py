@@ -38,10 +38,12 @@ class Probe(Value):
     height: int
     frames: int
     fps: float | None = None
-    """Frames per second; None for pictures, and for a video whose frames are not evenly spaced."""
+    """Frames per second, the mean where that varies; None for pictures."""
     seconds: float | None = None
     audio: str | None = None
     """The first sound track in words; None without one."""
+    times: tuple[float, ...] = ()
+    """Seconds from the beginning at which each frame begins; empty where frames are evenly spaced."""
     notes: tuple[str, ...] = ()
     made_with: str = ""
     """JSON of the settings that it was made with, where it is a result of this workbench."""
@@ -54,6 +56,15 @@ class Probe(Value):
     def size(self) -> tuple[int, int]:
         """(w, h) in pixels."""
         return self.width, self.height
+
+    def lasting(self, start: int, count: int) -> float | None:
+        """Seconds that ``count`` frames from ``start`` on are shown; None where there is no clock."""
+        if self.seconds is None:
+            return None
+        if not self.times:
+            return self.seconds * count / self.frames
+        ends = (*self.times, self.seconds)
+        return ends[min(start + count, self.frames)] - ends[start]
 
 
 @dataclass(frozen=True, kw_only=True)

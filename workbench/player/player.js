@@ -5,6 +5,8 @@
 // right clip has some. `start`: the frame shown first. `still`: the clips are pictures. `motion`: flow, as motion.js reads it. `linked`:
 // the address keeps the place, and gives it. It tells each frame it comes to by an event "frame"; `stopAt(frame)` goes to one.
 
+const PATIENCE = 3; // paints that wait for the slower side, before two moments are shown together
+
 class ClipPlayer extends HTMLElement {
   constructor() {
     super();
@@ -12,6 +14,7 @@ class ClipPlayer extends HTMLElement {
     this.view = "divider";
     this.alone = null; // the side that is held alone
     this.point = null; // where the pointer is, on the canvas
+    this.apart = 0; // paints left out since the sides showed the same frame
     this.camera = new Camera();
     this.twins = new Twins(...["left", "right"].map(id => new Side(this.part(id), () => this.#paint())), () => this.#told());
     this.stage = new Stage(this.part("canvas"), this.twins, this.camera);
@@ -266,7 +269,8 @@ class ClipPlayer extends HTMLElement {
   #draw() {
     const { twins, stage, camera } = this, view = VIEWS[this.view];
     if (!this.data || !twins.left.ready || !twins.right.ready) return;
-    if (this.playing && view.both && !twins.together) return; // a difference of two moments would be none
+    if (this.playing && !twins.together && (view.both || this.apart++ < PATIENCE)) return; // two moments make no difference
+    this.apart = 0;
     if (view.past && !this.#follows()) return;
     const alone = this.alone && { ...VIEWS.alone, draw: () => stage.side(twins[this.alone], stage.panes[0]) };
     stage.draw(alone ?? view);

@@ -34,7 +34,7 @@ const PLAYER_STYLE = `
   button[aria-pressed=true], button[aria-checked=true] { border-color: var(--accent, #1f5fd0); color: var(--accent, #1f5fd0); font-weight: 600; }
   button.primary { min-width: 70px; background: var(--accent, #1f5fd0); border-color: var(--accent, #1f5fd0); color: var(--on-accent, #fff); font-weight: 600; }
   button svg { width: 13px; height: 13px; display: block; margin: 3px 0; fill: none; stroke: currentColor; stroke-width: 1.8; }
-  #views { display: flex; flex-wrap: wrap; gap: 4px; }
+  #views { display: flex; flex-wrap: wrap; gap: 4px; } #tools { gap: 8px; } #tools button { padding: 5px 8px; }
   .push { flex: 1; }
   output { font-variant-numeric: tabular-nums; color: var(--soft, #5b616e); font-size: 13px; } #frame { min-width: 5.5em; text-align: right; }
   #values { min-height: 20px; font-size: 12px; font-variant-numeric: tabular-nums; color: var(--soft, #5b616e); }

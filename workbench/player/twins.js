@@ -1,5 +1,7 @@
 // Two sides that play as one: the right one leads, as it may be heard; the left one is pulled after it.
 
+const FAR = 0.25; // seconds apart from which on the left one jumps; below it hurries or waits, which costs no picture
+
 class Twins {
   constructor(left, right, changed) {
     Object.assign(this, { left, right, changed, current: 0, playing: false, looping: true, first: 0, last: 0, speed: 1, past: false, clock: new Clock({ frames: 1 }) });
@@ -62,6 +64,15 @@ class Twins {
     for (const video of this.videos) video.currentTime = this.clock.middle(frame);
   }
 
+  #lead(left, right) {
+    const behind = right.currentTime - left.currentTime;
+    if (left.seeking) return;
+    if (Math.abs(behind) > FAR) left.currentTime = right.currentTime;
+    const pace = Math.abs(behind) > FAR ? 1 : Math.max(0.5, Math.min(2, 1 + 4 * behind));
+    if (Math.abs(left.playbackRate / this.speed - pace) > 0.02) left.playbackRate = this.speed * pace;
+    if (left.paused) left.play().catch(() => {});
+  }
+
   #follow() {
     if (!this.playing) return;
     const [left, right] = this.sides.map(side => side.video), now = this.clock.frameAt(right.currentTime);
@@ -74,10 +85,7 @@ class Twins {
     if (over && !right.seeking) {
       this.#jump(this.first);
       for (const video of this.videos) video.play().catch(() => {});
-    } else if (!left.seeking && Math.abs(left.currentTime - right.currentTime) > 0.5 * (this.clock.middle(1) - this.clock.middle(0))) {
-      left.currentTime = right.currentTime;
-      if (left.paused) left.play().catch(() => {});
-    }
+    } else this.#lead(left, right);
     this.changed();
     requestAnimationFrame(() => this.#follow());
   }

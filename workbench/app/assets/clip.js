@@ -1,5 +1,6 @@
-// <clip-view data-token data-kind data-frames data-seconds data-first data-last data-shown>: the chosen clip, and the range of it that
-// is upscaled. The range and the frame shown go into the page's hidden fields #clip-first, #clip-last and #clip-shown.
+// <clip-view data-token data-kind data-frames data-seconds data-times data-first data-last data-shown>: the chosen clip, and the range
+// of it that is upscaled. `data-times`: when each frame begins, where they are not even. The range and the frame shown go into the page's
+// hidden fields #clip-first, #clip-last and #clip-shown.
 
 class ClipView extends HTMLElement {
   constructor() {
@@ -34,9 +35,9 @@ class ClipView extends HTMLElement {
   }
 
   connectedCallback() {
-    const { token, kind, frames, seconds, first, last, shown } = this.dataset;
+    const { token, kind, frames, seconds, times, first, last, shown } = this.dataset;
     this.frames = Number(frames);
-    this.seconds = Number(seconds) || this.frames / 25;
+    this.clock = new Clock({ fps: Number(seconds) ? this.frames / seconds : 0, frames: this.frames, times: times ? times.split(",").map(Number) : null });
     [this.first, this.last, this.shown] = [first, last, shown].map(Number);
     this.$strip.hidden = this.$said.hidden = this.frames < 2;
     for (const side of ["first", "last"]) {
@@ -53,8 +54,8 @@ class ClipView extends HTMLElement {
     const video = this.$video = make("video", { src: `materials/${token}`, poster: `materials/${token}/poster`, muted: true, playsInline: true, preload: "metadata", tabIndex: 0, loop: true });
     video.setAttribute("aria-label", "Your clip: space plays it, I and O set its range, question mark shows all keys");
     video.addEventListener("error", () => this.#still(token, "This browser does not play this kind of file; everything else works."), { once: true });
-    video.addEventListener("loadedmetadata", () => { video.currentTime = this.#time(this.shown); }, { once: true });
-    video.addEventListener("timeupdate", () => { if (!video.paused) this.#show(Math.floor(video.currentTime / this.seconds * this.frames)); });
+    video.addEventListener("loadedmetadata", () => { video.currentTime = this.clock.middle(this.shown); }, { once: true });
+    video.addEventListener("timeupdate", () => { if (!video.paused) this.#show(this.clock.frameAt(video.currentTime)); });
     video.addEventListener("pause", () => this.#tell());
     video.addEventListener("click", () => this.keys.toggle());
     this.keys = {
@@ -73,8 +74,7 @@ class ClipView extends HTMLElement {
   #still(token, words = "") {
     this.$video = null;
     this.keys = { back: () => this.go(this.shown - 1), on: () => this.go(this.shown + 1), begin: () => this.#mark("first"), end: () => this.#mark("last") };
-    const name = this.dataset.kind === "video" ? `materials/${token}/poster` : `materials/${token}`;
-    this.$picture.replaceChildren(make("img", { src: name, alt: "" }));
+    this.$picture.replaceChildren(make("img", { src: `materials/${token}/poster`, alt: "" })); // no browser shows every kind of picture
     if (words) this.$said.after(make("p", { className: "soft", style: "padding: 4px 14px 0" }, words));
   }
 
@@ -82,11 +82,9 @@ class ClipView extends HTMLElement {
   go(frame) {
     this.$video?.pause();
     this.#show(frame);
-    if (this.$video) this.$video.currentTime = this.#time(this.shown);
+    if (this.$video) this.$video.currentTime = this.clock.middle(this.shown);
     this.#tell();
   }
-
-  #time(frame) { return (frame + 0.5) * this.seconds / this.frames; }
 
   #show(frame) {
     this.shown = Math.max(0, Math.min(this.frames - 1, frame));
@@ -105,7 +103,7 @@ class ClipView extends HTMLElement {
     this[side] = side === "first" ? Math.min(at, this.last) : Math.max(at, this.first);
     this[`$${side}`].value = this[side];
     this.#show(this[side]);
-    if (this.$video) this.$video.currentTime = this.#time(this.shown);
+    if (this.$video) this.$video.currentTime = this.clock.middle(this.shown);
   }
 
   #seekTo(event) {

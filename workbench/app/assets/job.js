@@ -151,7 +151,7 @@ class JobView extends HTMLElement {
   #finish(status) {
     const { stage, result } = drawResult(this, status);
     if (stage) this.$stage.replaceChildren(stage);
-    else if (!this.$stage.querySelector("clip-player")) this.$stage.replaceChildren(curtain("No frame was made."));
+    else if (!this.$stage.querySelector("clip-player")) this.$stage.replaceChildren(curtain("Nothing was made."));
     this.$result.replaceChildren(...result);
   }
 

@@ -104,7 +104,7 @@ class MyJobs extends HTMLElement {
       event.preventDefault();
       openJob(token);
     });
-    const state = [KIND_NAMES[status.kind], STATES[status.state]?.toLowerCase(), over || !status.total ? "" : `${status.done} of ${status.total}`];
+    const state = [name === KIND_NAMES[status.kind] ? "" : KIND_NAMES[status.kind], STATES[status.state]?.toLowerCase(), over || !status.total ? "" : `${status.done} of ${status.total}`];
     const button = make("button", { type: "button" }, over ? "×" : "Stop");
     button.dataset.what = `button ${token}`;
     button.setAttribute("aria-label", over ? `Take ${name} off this list` : `Stop ${name}`);

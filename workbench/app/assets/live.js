@@ -1,4 +1,4 @@
-// <live-view data-models='["", "owner/name"]' data-model="">: the camera, a screen or the chosen clip, upscaled while it runs.
+// <live-view data-models='[["", "embedded"], ["owner/name", "owner/name"]]' data-model="">: the camera, a screen or the chosen clip, upscaled while it runs.
 //
 // Frames go as JPEG over one WebSocket (live, beside the page) to a worker, which keeps the newest only; each upscaled one comes
 // back with bicubic of the same frame. What the messages hold is told in work/live.py.
@@ -64,8 +64,8 @@ class LiveView extends HTMLElement {
   }
 
   connectedCallback() {
-    const models = JSON.parse(this.dataset.models || '[""]');
-    this.$model.replaceChildren(...models.map(name => new Option(name || "embedded", name, false, name === this.dataset.model)));
+    const models = JSON.parse(this.dataset.models);
+    this.$model.replaceChildren(...models.map(([name, label]) => new Option(label, name, false, name === this.dataset.model)));
   }
   disconnectedCallback() { this.#end(""); }
 
@@ -163,7 +163,7 @@ class LiveView extends HTMLElement {
     } else if (words.state === "running") {
       this.#state("running");
       this.$said.textContent = "";
-    } else if (words.state === "ended") this.#end(words.error || "The session ended.");
+    } else if (words.state === "ended") this.#end(words.error || words.said ? "" : "The session ended.");
     if (words.side) this.side = words.side;
     if (words.said) this.$said.textContent = words.said[0].toUpperCase() + words.said.slice(1) + ".";
     if ("error" in words && words.error) this.$trouble.textContent = words.error;

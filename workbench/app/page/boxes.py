@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from html import escape
 
+from workbench.app.models import label
 from workbench.app.names import sentence
 from workbench.app.values import ClipShown, Plan, Probe
 
@@ -44,6 +45,7 @@ def clip_card(clip: ClipShown, first: int, last: int, shown: int) -> str:
         "kind": probe.kind,
         "frames": probe.frames,
         "seconds": probe.seconds or "",
+        "times": ",".join(f"{time:g}" for time in probe.times),
         "first": first,
         "last": last,
         "shown": shown,
@@ -83,7 +85,8 @@ def job(kind: str, token: str = "", size: tuple[int, int] | None = None) -> str:
 
 def live(models: Sequence[str], model: str) -> str:
     """The Live tab's view; ``models``: those that may be chosen while it runs."""
-    return f'<live-view data-models="{text(json.dumps(list(models)))}" data-model="{text(model)}"></live-view>'
+    choices = text(json.dumps([(name, label(name)) for name in models]))
+    return f'<live-view data-models="{choices}" data-model="{text(model)}"></live-view>'
 
 
 def webcam(into: str, most: float) -> str:

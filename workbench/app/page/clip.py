@@ -11,15 +11,12 @@ import gradio as gr
 from gradio.components import Component
 
 from workbench.app.page import boxes
-from workbench.app.page.events import PRIVATE
+from workbench.app.page.events import NEWEST, PRIVATE
 from workbench.app.page.fields import Upload, uploads, whole
 from workbench.app.page.samples import samples
 from workbench.app.service import Service
-from workbench.app.store import IMAGES, VIDEOS
 from workbench.app.values import ClipShown
 from workbench.errors import WorkbenchError
-
-SUFFIXES = sorted(VIDEOS | IMAGES)
 
 
 @dataclass(frozen=True)
@@ -67,9 +64,7 @@ def clip_panel(service: Service) -> ClipPanel:
     shown = gr.HTML(boxes.EMPTY_CLIP, elem_id="clip", apply_default_css=False)
     said = gr.HTML("", elem_id="clip-said", apply_default_css=False)
     restore = gr.Button("Use the settings that this was made with", size="sm", visible=False, elem_id="restore")
-    upload = gr.File(
-        file_count="multiple", file_types=SUFFIXES, show_label=False, height=118, elem_id="clip-upload", buttons=[]
-    )
+    upload = gr.File(file_count="multiple", show_label=False, height=118, elem_id="clip-upload", buttons=[])
     known = samples()
     with gr.Row(elem_classes="samples", visible=bool(known)):
         picks = {name: gr.Button(f"Sample: {name}", size="sm", min_width=80) for name in known}
@@ -79,8 +74,6 @@ def clip_panel(service: Service) -> ClipPanel:
     panel = ClipPanel(clip, shown, said, restore, span)
 
     def take(files: Sequence[Upload]) -> Iterator[list[Any]]:
-        if not files:
-            return
         yield [gr.skip(), boxes.LOOKING, "", gr.update(visible=False), *(gr.skip() for _ in span)]
         try:
             yield panel.updates(add(service, files))
@@ -88,11 +81,13 @@ def clip_panel(service: Service) -> ClipPanel:
             yield panel.updates(None, boxes.error(error))
 
     def take_upload(files: Any) -> Iterator[list[Any]]:
-        yield from take(uploads(files))
+        """The box is empty again at once, so that what is dropped while this is looked at is another upload."""
+        if not files:
+            return
+        for number, updates in enumerate(take(uploads(files))):
+            yield [*updates, gr.skip() if number else None]
 
-    upload.upload(take_upload, upload, panel.outputs, preprocess=False, **PRIVATE).then(
-        lambda: None, None, upload, **PRIVATE
-    )
+    upload.upload(take_upload, upload, [*panel.outputs, upload], preprocess=False, **NEWEST)
     for name, button in picks.items():
         button.click(partial(take, [Upload(known[name], known[name].name)]), None, panel.outputs, **PRIVATE)
     return panel

@@ -10,8 +10,8 @@ import gradio as gr
 from workbench.ablation.presets import presets
 from workbench.app.errors import RequestError
 from workbench.app.page.asked import Asked, Span
-from workbench.app.page.clip import SUFFIXES, add
-from workbench.app.page.events import PRIVATE, said
+from workbench.app.page.clip import add
+from workbench.app.page.events import NEWEST, PRIVATE, said
 from workbench.app.page.fields import uploads, whole
 from workbench.app.page.form import SIZES, settings_form, settings_from
 from workbench.app.page.tab import Own
@@ -49,7 +49,6 @@ def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
         form = settings_form(effects, name="other")
     with gr.Column(visible=False, elem_id="other-video") as other_video:
         upload = gr.File(
-            file_types=SUFFIXES,
             label="Second video of the clip, four times as wide and high or of the output's size",
             height=118,
             elem_id="second-upload",
@@ -110,7 +109,7 @@ def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
 
     truth.change(lambda on: gr.update(visible=bool(on)), truth, damage, **PRIVATE)
     against.change(show, against, [more, other_video], **PRIVATE)
-    upload.upload(said(take), upload, [second, message], preprocess=False, **PRIVATE)
+    upload.upload(said(take), upload, [second, message], preprocess=False, **NEWEST)
     upload.clear(lambda: (None, ""), None, [second, message], **PRIVATE)
     inputs = [against, second, truth, damage, frames, asked.size, *form.inputs]
     return Own(button="Compare", inputs=inputs, beside=[frames], fields=fields)

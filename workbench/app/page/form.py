@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from workbench.ablation.presets import Preset
+from workbench.app.models import label
 from workbench.app.options import Options
 from workbench.app.page import boxes
 from workbench.app.page.events import PRIVATE
@@ -22,7 +23,6 @@ from workbench.errors import SettingsError, WorkbenchError
 from workbench.pipeline.controls import Control, controls, groups
 from workbench.pipeline.settings import Settings
 
-EMBEDDED = "embedded: small, runs anywhere"
 OWN = "Own"  # of settings that are no preset's
 SIZES: dict[str, dict[str, Any]] = {"x4": {}, "x2": {"scale": 2.0}, "1080p": {"height": 1080}, "4K": {"height": 2160}}
 MACHINE = ("model", "device", "dtype", "engine")
@@ -104,7 +104,7 @@ def machine_form(service: Service) -> list[Component]:
     options: Options = service.options
     with gr.Accordion("Device and model", open=False, elem_classes="settings-group"):
         model = gr.Dropdown(
-            [(known or EMBEDDED, known) for known in options.models],
+            [(label(known), known) for known in options.models],
             value=options.model,
             label="Model",
             info="The published weights want a GPU and are downloaded once",

@@ -14,7 +14,7 @@ from workbench.app.kinds import KINDS, Kind
 from workbench.app.page import boxes
 from workbench.app.page.asked import Asked
 from workbench.app.page.clip import ClipPanel, clip_of, clip_panel
-from workbench.app.page.events import PRIVATE
+from workbench.app.page.events import NEWEST, PRIVATE
 from workbench.app.page.form import (
     MACHINE,
     Form,
@@ -73,7 +73,7 @@ def _settings(effects: Mapping[str, str], ready: Sequence[Preset]) -> tuple[Form
     with gr.Column(elem_classes="settings-group", elem_id="settings"):
         choice = preset_choice(ready, name="preset")
         size = size_choice()
-        with gr.Accordion("Why? Every setting, and what it was measured to do", open=False, elem_id="why"):
+        with gr.Accordion("Why? All settings, and what each does", open=False, elem_id="why"):
             form = settings_form(effects, name="setting")
     follow_presets(choice, ready, form)
     return form, size
@@ -151,8 +151,8 @@ def _arrivals(
     device = asked.machine[MACHINE.index("device")]
     page.load(arrive, None, outputs, **PRIVATE).then(found, device, device, **PRIVATE)
     page.load(arrive_clip, None, panel.outputs, **PRIVATE)
-    again.click(go, address, outputs, js=JOB_OF_ADDRESS, **PRIVATE)
-    again.click(clip_again, address, panel.outputs, js=JOB_OF_ADDRESS, **PRIVATE)
+    again.click(go, address, outputs, js=JOB_OF_ADDRESS, **NEWEST)
+    again.click(clip_again, address, panel.outputs, js=JOB_OF_ADDRESS, **NEWEST)
 
 
 def _range(asks: Request, clip: ClipShown) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.app.names import names_of
 from workbench.app.request import UPSCALERS
-from workbench.app.telling import telling_frame
+from workbench.app.telling import telling_frame, uneven_times
 from workbench.app.work.task import LIVE, LIVE_OTHER, Stopped, Task
 from workbench.comparison import Comparison, Recorded, compare
 from workbench.comparison.motion import flow_track
@@ -152,7 +152,7 @@ def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
         "width": width,
         "height": height,
         "fps": None if made is None else made.fps,
-        "times": None if made is None or made.fps else made.times,
+        "times": None if made is None else uneven_times(made) or None,
         "start": min(telling_frame(original), comparison.frames - 1),
         "curves": _curves(comparison),
         "seconds_per_frame": {label: comparison.seconds_per_frame(name) for label, name in names.items()},

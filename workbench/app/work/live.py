@@ -36,7 +36,8 @@ from workbench.realtime.run import scaled
 from workbench.realtime.sinks import EncodedSink, jpeg
 
 PACE = 0.5  # seconds that a frame may take: frames are made so small
-TOLERANCE = 1.5  # times that a frame may take longer, or less long, than foreseen
+TOLERANCE = 1.25  # times that a frame may take longer, or less long, than foreseen
+STEADY = 0.05  # part of the side that is not worth a new size, which begins a new state
 MOST_SIDE = 640  # pixels of the longer side, however fast the machine is
 _HEAD = struct.Struct(">dI")
 
@@ -59,7 +60,7 @@ class _Room:
         self._model = task.request.model
         self._session = Session(task.pipeline(), task.request.settings, lambda words: self._tell(said=words))
         self._cost: Cost | None = None
-        self._size = (0, 0)
+        self._wanted, self._size = 0, (0, 0)
         self._taken: deque[float] = deque(maxlen=8)
         self._sink: EncodedSink | None = None
         self._made = 0
@@ -132,18 +133,24 @@ class _Room:
             self._cost = self._cost.times(factor)
 
     def _side(self, size: tuple[int, int]) -> int:
-        """The longer side that this machine manages in about ``PACE`` seconds; said where it changes."""
+        """The longer side that this machine manages in about ``PACE`` seconds; said where it changes.
+
+        The browser sends frames that small: whether larger ones could be had is not seen by their size.
+        """
         assert self._cost is not None
-        side = min(MOST_SIDE, side_for(self._cost, size, self._session.settings.steps, PACE))
-        chosen = within(size, side)
+        largest = (round(MOST_SIDE * size[0] / max(size)), round(MOST_SIDE * size[1] / max(size)))
+        side = side_for(self._cost, largest, self._session.settings.steps, PACE)
+        if abs(side - self._wanted) > STEADY * self._wanted:
+            self._wanted = side
+            self._tell(side=side)
+        chosen = within(size, self._wanted)
         if chosen != self._size:
             self._size = chosen
             self._tell(
-                side=side,
                 said=f"{chosen[0]}x{chosen[1]} becomes {4 * chosen[0]}x{4 * chosen[1]}: what this machine can do "
-                f"in about {PACE:g} s a frame",
+                f"in about {PACE:g} s a frame"
             )
-        return side
+        return self._wanted
 
     def _obey(self) -> None:
         while self._asked:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.app.telling import telling_frame
+from workbench.app.telling import telling_frame, uneven_times
 from workbench.app.work.task import Stopped, Task
 from workbench.comparison.upscalers import Interpolation
 from workbench.pipeline.automatic import choose_engine, continue_engine
@@ -126,7 +126,7 @@ def _publish(task: Task, clip: Clip, names: dict[str, str], made: Made) -> None:
         made_clip = open_clip(task.public / files["play"])
         said |= {
             "fps": made_clip.fps,
-            "times": None if made_clip.fps else made_clip.times,
+            "times": uneven_times(made_clip) or None,
             "start": min(telling_frame(clip), about["frames"] - 1),
         }
     said["audio"] = None if clip.audio is None else str(clip.audio)
