@@ -85,8 +85,10 @@ class AppServer:
 
     def worker(self) -> psutil.Process:
         """The one that is warm, or at work."""
-        children = self.process.children()
-        return next(child for child in children if "workbench.app.worker" in child.cmdline())
+        return self.child("workbench.app.worker")
+
+    def child(self, module: str) -> psutil.Process:
+        return next(child for child in self.process.children() if module in child.cmdline())
 
     def status(self, token: str) -> dict[str, Any]:
         return self.get(f"jobs/{token}").json()

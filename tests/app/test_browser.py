@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.app_pages import (  # noqa: F401
     LONG,
@@ -149,12 +149,17 @@ def test_two_versions_are_compared_against_the_original(
         upload(page, clips["original"])
         page.get_by_role("tab", name="Compare").click()
         page.get_by_label("This clip is the high-resolution original").check()
+        page.get_by_role("checkbox", name="realesr-animevideov3").check()
+        page.locator("#damage input").click()
+        page.get_by_role("option", name="bicubic+noise:3+h264:28").click()
         start(page, "compare")
         view = job(page, "compare", "done")
         token = token_of(page)
-        assert {video(server, token, name) for name in ("a.mp4", "b.mp4", "truth.mp4")} == {(3, False)}
+        assert {video(server, token, name) for name in ("a.mp4", "b.mp4", "c.mp4", "truth.mp4")} == {(3, False)}
+        expect(view.locator("#what")).to_contain_text("bicubic+noise:3+h264:28")
         expect(view.locator("table").first).to_contain_text("PSNR")
-        expect(view.locator("table").first).to_contain_text("bicubic")
+        for name in ("bicubic", "realesr-animevideov3"):
+            expect(view.locator("table").first).to_contain_text(name)
         for side in ("left", "right"):
             expect(view.locator(f"clip-player #{side}")).to_have_js_property("readyState", 4)
         view.locator("clip-player #left-choice").select_option("original")
@@ -163,7 +168,32 @@ def test_two_versions_are_compared_against_the_original(
             view.get_by_role("link", name="Open the report").click()
         report = opened.value
         expect(report.locator("h1")).to_contain_text("original.mp4")
+        expect(report.locator("body")).to_contain_text("wb.compare(")  # the command that makes it again
         expect(report.locator("clip-player #right")).to_have_js_property("readyState", 4)
+        report.close()
+        answer_blindly(page, view)
+
+
+def answer_blindly(page: Page, view: Locator) -> None:
+    """The blind test of a comparison: names hidden, keys answer, scores at the end, and the player comes back."""
+    view.get_by_role("button", name="Blind test").click()
+    test = view.locator("blind-test")
+    tags = test.locator(".tag")
+    for number, key in enumerate("120", 1):
+        expect(test).to_contain_text(f"Pair {number} of")
+        expect(test.locator("#right")).to_have_js_property("readyState", 4)
+        assert set(tags.all_inner_texts()) == {"1", "2"}
+        assert "bicubic" not in test.inner_text()
+        page.keyboard.press(key)
+    expect(test).to_contain_text("Pair 4 of")
+    test.get_by_role("button", name="Enough").click()
+    expect(test.locator("tbody tr")).to_have_count(3)
+    expect(test).to_contain_text("from 3 answers")
+    with page.expect_download() as fetched:
+        test.get_by_role("link", name="blind.json").click()
+    assert len(json.loads(fetched.value.path().read_text())["votes"]) == 3
+    view.get_by_role("button", name="Back to the player").click()
+    expect(view.locator("clip-player")).to_be_visible()
 
 
 def test_the_sliders_inside_change_the_pictures(server: AppServer, browser: Browser, clips: dict[str, Path]) -> None:

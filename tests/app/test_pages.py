@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,44 @@ def test_what_could_only_fail_is_refused_before_the_start(
 # Lost from sight
 
 
+def test_a_file_that_is_dropped_while_another_is_looked_at_is_the_clip(
+    server: AppServer, browser: Browser, clips, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("no clip")
+    Image.fromarray(pictures(1)[0]).save(tmp_path / "scan.tif")
+    planner = server.child("workbench.app.planner_process")
+    with visit(browser, server.url) as page:
+        planner.suspend()
+        try:
+            page.locator("#clip-upload input[type=file]").set_input_files(clips["short"])
+            expect(page.locator("#clip")).to_contain_text("Looking at it")
+            expect(page.locator("#clip-upload")).to_contain_text("Drop File Here")
+            page.locator("#clip-upload input[type=file]").set_input_files(clips["original"])
+            expect(page.locator("#clip-upload")).to_contain_text("original")
+        finally:
+            planner.resume()
+        expect(page.locator("#clip")).to_contain_text("original.mp4")
+        page.locator("#clip-upload input[type=file]").set_input_files(tmp_path / "notes.txt")
+        refusal = page.locator("#clip-said").get_by_role("alert")
+        expect(refusal).to_contain_text("notes.txt: a video or an image is needed, such as .mp4")
+        expect(page.locator(".toast-body")).to_have_count(0)
+        upload(page, tmp_path / "scan.tif")  # which no browser shows
+        expect(page.locator("clip-view img").first).to_have_js_property("naturalWidth", 64)
+
+
+def test_a_job_whose_worker_is_ended_says_so_in_the_words_of_its_kind(server: AppServer, browser: Browser) -> None:
+    with visit(browser, server.url) as page:
+        open_tab(page, "This machine")
+        start(page, "devices")
+        job(page, "devices", "running")
+        expect(page.locator("my-jobs small").first).to_contain_text(re.compile("^working"))
+        server.worker().kill()
+        view = job(page, "devices", "failed")
+        expect(view.get_by_role("alert")).to_contain_text("most likely because memory ran out. Try again")
+        expect(view).to_contain_text("Nothing was made.")
+        assert_accessible(page, "failed")
+
+
 def test_jobs_are_kept_in_sight_named_and_reached_by_back_and_forward(
     server: AppServer, browser: Browser, clips, tmp_path: Path
 ) -> None:
@@ -184,6 +224,25 @@ def test_jobs_are_kept_in_sight_named_and_reached_by_back_and_forward(
 
 
 # Looks and hands
+
+
+def test_the_frames_of_a_clip_of_variable_rate_are_found_by_their_own_times(
+    server: AppServer, browser: Browser, tmp_path: Path
+) -> None:
+    ticks = [0, 1, 2, 3, 60, 120]  # hundredths of a second: the mean rate would be far off
+    clip = make_video(tmp_path / "varies.mp4", pictures(6), pts=ticks, time_base=Fraction(1, 100))
+    with visit(browser, with_settings(server)) as page:
+        upload(page, clip)
+        expect(page.locator("clip-view video")).to_have_js_property("readyState", 4)
+        for _ in range(3):
+            page.locator("clip-view video").press(".")
+        expect(page.locator("clip-view")).to_contain_text("frame 3 shown")
+        at = "video => video.currentTime"
+        assert page.locator("clip-view video").evaluate(at) == pytest.approx(0.315, abs=0.01)
+        start(page, "upscale")
+        player = job(page, "upscale", "done").locator("clip-player")
+        player.evaluate("player => player.stopAt(3)")
+        assert 0.03 <= player.locator("#right").evaluate(at) < 0.6
 
 
 def test_the_range_is_chosen_on_the_clip_and_a_preview_begins_at_the_frame_shown(

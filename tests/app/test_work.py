@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import workbench as wb
 from tests.video_material import heard, make_video, noise, pictures
 from workbench.app.kinds import KINDS
 from workbench.app.planner_process import probe
 from workbench.app.request import Request
 from workbench.app.status import Status
 from workbench.app.work.task import Stopped, Task, Warm
+from workbench.comparison import Comparison
 from workbench.pipeline.settings import Settings
 from workbench.trace import Trace
 from workbench.video import ClipWriter, frames_in, open_clip
@@ -234,6 +237,25 @@ def test_an_upload_that_is_the_truth_makes_its_own_low_resolution_clip(job, tmp_
     for name in ("a.mp4", "truth.mp4"):
         assert frames_in(task.public / name) == 3
         assert heard(task.public / name)[0].size > 0
+
+
+def test_a_reports_command_makes_the_comparison_again(job, tmp_path, tiny_pipe, monkeypatch):
+    truth = make_video(tmp_path / "truth.mp4", pictures(4, 130, 98), rate=RATE)
+    others = ("lanczos", ONE.but(tpm=False))
+    task = job(truth, "compare", others=others, truth=True, damage="bicubic+jpeg:60", start=1, frames=2, scale=2.0)
+    do(task)
+    before = json.loads((task.public / "comparison.json").read_text(encoding="utf-8"))
+    assert "python -c" in (task.public / "report.html").read_text(encoding="utf-8")
+    python, option, code = shlex.split(before["about"]["command"])
+    assert (python, option) == ("python", "-c")
+    again: list[Comparison] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(wb, "load_pipeline", lambda **_: tiny_pipe, raising=False)
+    monkeypatch.setattr(Comparison, "report", lambda made, _: again.append(made))
+    exec(code, {})
+    for name, values in again[0].values.items():
+        column = "Stream-DiffVSR" if name == "pipeline" else name
+        assert before["values"][column]["psnr"] == pytest.approx(values["psnr"])
 
 
 def test_ones_own_video_can_stand_against_it(clip, job, tmp_path):

@@ -151,7 +151,8 @@ class JobView extends HTMLElement {
   #finish(status) {
     const { stage, result } = drawResult(this, status);
     if (stage) this.$stage.replaceChildren(stage);
-    else if (!this.$stage.querySelector("clip-player")) this.$stage.replaceChildren(curtain("Nothing was made."));
+    else if (status.live !== null) this.#live(status); // the last frame, of a job that came to no file
+    else this.$stage.replaceChildren(curtain("Nothing was made."));
     this.$result.replaceChildren(...result);
   }
 

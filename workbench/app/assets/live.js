@@ -165,7 +165,8 @@ class LiveView extends HTMLElement {
       this.$said.textContent = "";
     } else if (words.state === "ended") this.#end(words.error || words.said ? "" : "The session ended.");
     if (words.side) this.side = words.side;
-    if (words.said) this.$said.textContent = words.said[0].toUpperCase() + words.said.slice(1) + ".";
+    if ("said" in words) this.$said.textContent = words.said && words.said[0].toUpperCase() + words.said.slice(1) + ".";
+    if ("model" in words) this.$model.value = words.model;
     if ("error" in words && words.error) this.$trouble.textContent = words.error;
     if ("recording" in words) {
       this.$record.setAttribute("aria-pressed", words.recording);

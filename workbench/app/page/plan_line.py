@@ -23,7 +23,9 @@ WAIT = '<p class="plan">Working out time and memory …</p>'
 
 def plan_line(kind: Kind) -> gr.HTML:
     """The sentence's place."""
-    return gr.HTML(ASK, elem_id=f"{kind}-plan", apply_default_css=False, min_width=260, scale=1)
+    return gr.HTML(
+        ASK if KINDS[kind].needs_clip else WAIT, elem_id=f"{kind}-plan", apply_default_css=False, min_width=260, scale=1
+    )
 
 
 def follow(

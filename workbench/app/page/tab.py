@@ -38,10 +38,10 @@ class Own:
 def build_tab(asked: Asked, kind: Kind, own: Own) -> gr.HTML:
     """The rest of an open tab, under what its own module has made -> the view of its job."""
     with gr.Row(elem_classes="actions"):
-        start = gr.Button(own.button, variant="primary", size="md", min_width=130, scale=0, elem_id=kind)
+        start = gr.Button(own.button, variant="primary", size="md", min_width=120, scale=0, elem_id=kind)
         buttons: list[tuple[gr.Button, Fields]] = [(start, own.fields)]
         for name, (words, fields) in own.further.items():
-            buttons.append((gr.Button(words, size="md", min_width=170, scale=0, elem_id=name), fields))
+            buttons.append((gr.Button(words, size="md", min_width=150, scale=0, elem_id=name), fields))
         for component in own.beside:
             component.render()
         line = plan_line(kind)

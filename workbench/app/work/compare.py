@@ -11,6 +11,7 @@ from typing import Any
 from workbench.app.names import names_of
 from workbench.app.request import UPSCALERS
 from workbench.app.telling import telling_frame, uneven_times
+from workbench.app.work.command import command_of
 from workbench.app.work.task import LIVE, LIVE_OTHER, Stopped, Task
 from workbench.comparison import Comparison, Recorded, compare
 from workbench.comparison.motion import flow_track
@@ -116,7 +117,9 @@ def _model_seconds(comparison: Comparison, made: int) -> list[float]:
 def _leave(task: Task, comparison: Comparison, original: Clip) -> None:
     """Videos, numbers, curves and the report into the public folder."""
     task.say(message="writing videos and the report")
-    comparison = _named(comparison, task.source_name)
+    comparison = _named(comparison, task.source_name).made_by(
+        command_of(task.request, task.source_name, [names_of(path)[0] for path in task.others])
+    )
     assert comparison.folder is not None
     store = Folder(comparison.folder)
     names = dict(zip(LETTERS, comparison.columns, strict=False))

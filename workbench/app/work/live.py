@@ -7,7 +7,8 @@ to us     ``f``  8 bytes: when the frame was captured, in milliseconds of the br
           ``c``  JSON, any of: settings {name: value}, model, record (true or false), snapshot (true)
 from us   ``f``  4 bytes: the length of a JSON about the frame (at, number, dropped, seconds by stage, plain: bytes of
                  the next), the JSON, bicubic as JPEG, the upscaled frame as JPEG
-          ``c``  JSON, any of: state, side (of frames that we want), said, error, file (name in public/), recording
+          ``c``  JSON, any of: state, side (of frames that we want), said, error, file (name in public/), recording,
+                 model (that is in use)
 """
 
 from __future__ import annotations
@@ -171,15 +172,18 @@ class _Room:
 
     def _load(self, model: str) -> None:
         self._tell(said=f"loading {model or 'the embedded model'}")
-        asked = self._task.request
-        device = self._session.pipe.device
-        self._session.pipe = load_pipeline(model or None, device=device, dtype=asked.dtype, engine=asked.engine)
-        self._model = model
-        self._measure()
+        asked, device = self._task.request, self._session.pipe.device
+        try:
+            self._session.pipe = load_pipeline(model or None, device=device, dtype=asked.dtype, engine=asked.engine)
+            self._model = model
+            self._measure()
+        finally:
+            self._tell(said="", model=self._model)  # which goes on where the other cannot be loaded
 
     def _measure(self) -> None:
         self._tell(said="measuring this machine")
         self._cost = calibrate(self._session.pipe, self._session.settings)
+        self._size = 0, 0
 
     def _record(self, on: bool) -> None:
         if on and self._sink is None:
