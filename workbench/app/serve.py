@@ -76,6 +76,7 @@ def launch(service: Service) -> gr.Blocks:
         blocked_paths=[str(folder) for folder in service.store.private],
         app_kwargs={"routes": web.routes(service)},
         prevent_thread_lock=True,
+        _frontend=False,  # else it asks itself for the page once, and gives up after 3 s, which a busy machine may take
         show_error=True,
         ssr_mode=False,
         run_history=False,
