@@ -34,7 +34,7 @@ def command_of(request: Request, clip: str, others: Sequence[str]) -> str:
 
 
 def _pipeline(request: Request) -> str:
-    given = {"device": request.device, "dtype": request.dtype}
+    given = {"device": request.device, "dtype": request.dtype, "engine": request.engine}
     words = [repr(request.model)] if request.model else []
     words += [f"{name}={value!r}" for name, value in given.items() if value != "auto"]
     return f"wb.load_pipeline({', '.join(words)})"
