@@ -204,7 +204,7 @@ def _difference(key: str, found: np.ndarray, wanted: np.ndarray) -> tuple[float,
     difference = np.abs(found - wide) - (HALF * np.abs(wide) if wanted.dtype == np.float16 else 0)
     largest = float(np.nan_to_num(difference, nan=np.inf).max(initial=0))
     exact = {"timesteps": 0.0, "out_u8": 1.0, "latents": TOLERANCE, "decoded": TOLERANCE}
-    # Other values are not bounded as latents and frames are: a tolerance for their size.
+    # Other values can be of any size, so their tolerance is relative.
     return largest, exact.get(key, TOLERANCE * max(1.0, float(np.abs(wide).max(initial=0))))
 
 

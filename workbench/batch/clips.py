@@ -154,7 +154,7 @@ def _named(source: str, lossless: bool) -> Named:
         return Named(path.resolve().name, "", "")
     try:
         still = path.exists() and is_picture(path)
-    except (WorkbenchError, OSError):  # its turn tells
+    except (WorkbenchError, OSError):  # its error is told when its turn comes
         still = path.suffix.lower() in IMAGE_SUFFIXES
     return Named(path.stem, path.suffix, ".png" if still else ending)
 

@@ -108,7 +108,7 @@ class RayCrew:
         return news
 
     def close(self, *, kindly: bool) -> None:
-        """Kindness is none here: what is made is on disk frame by frame."""
+        """Ends them at once either way: what is made is on disk frame by frame."""
         for worker in self._workers:
             self._ray.kill(worker.actor)
         self._workers.clear()
@@ -139,7 +139,7 @@ class RayCrew:
         try:
             count, value = self._ray.get(worker.actor.news.remote(), timeout=ASKED_EVERY)
         except (self._ray.exceptions.RayActorError, self._ray.exceptions.GetTimeoutError):
-            return []  # its job tells of a death; one that is busy is asked again
+            return []  # its job's result tells of a death; a busy one is asked again
         if count == worker.heard:
             return []
         worker.heard = count

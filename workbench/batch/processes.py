@@ -55,7 +55,7 @@ class Processes:
         return worker
 
     def give(self, inner: _Worker, job: Job) -> None:
-        with contextlib.suppress(OSError):  # it died; ``wait`` tells
+        with contextlib.suppress(OSError):  # it died, as ``wait`` will tell
             inner.pipe.send(job.work)
 
     def wait(self, inners: Sequence[_Worker], seconds: float) -> list[tuple[_Worker, str, Any]]:
@@ -74,7 +74,7 @@ class Processes:
 
     def close(self, *, kindly: bool) -> None:
         for worker in self._workers:
-            worker.pipe.close()  # the next word of its job does not reach us, which ends it
+            worker.pipe.close()  # its job ends when its next word does not reach us
         for worker in self._workers:
             if kindly:
                 worker.process.join(CLOSING)

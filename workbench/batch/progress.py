@@ -74,7 +74,7 @@ class Progress:
         self._written = 0.0
 
     def left(self) -> list[Job]:
-        """The jobs, but for those of which the summary at the address says that they are done."""
+        """The jobs without those that the summary at the address calls done."""
         before = _summary(self._output)
         for row in self.rows:
             found = before.get(row.output)
@@ -146,7 +146,7 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """By the weights: what is done took so long; None before anything is."""
+        """Estimated from the weights of what is done and of what is left; None before anything is done."""
         part = {"done": 1.0, "failed": 1.0}
         done = total = 0.0
         for job in self._jobs:

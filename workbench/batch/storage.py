@@ -18,11 +18,11 @@ from typing import Any
 
 from workbench.errors import InputError, OutputError
 
-_SHARE = 10  # of the time, at most one part goes into bringing checkpoints
+_SHARE = 10  # at most one part in so many of the time goes into checkpoints
 
 
 def is_address(text: str) -> bool:
-    """Whether it is no path of this machine."""
+    """Whether this is an address, not a path of this machine."""
     return "://" in text and not text.startswith(("file://", "local://")) and not os.path.lexists(text)
 
 
@@ -47,7 +47,7 @@ def exists(address: str) -> bool:
 
 
 def identity(source: str) -> str:
-    """What changes when a clip does, as far as its store tells; "" where it cannot be read."""
+    """A text that changes when the clip does, as far as its store tells; empty where it cannot be read."""
     try:
         if is_address(source):
             system, path = open_system(source)
@@ -82,7 +82,7 @@ def fetch(address: str, folder: Path) -> Path:
         else:
             system.get_file(path, f"{partial}/clip")
         for file in (partial / "clip").rglob("*") if (partial / "clip").is_dir() else [partial / "clip"]:
-            os.utime(file, (0, 0))  # the record holds a clip's time, which is to be the same on every machine
+            os.utime(file, (0, 0))  # the record holds a clip's file time, which must be the same on every machine
         (partial / "clip").replace(target)
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"{address} cannot be read ({error}).") from error
@@ -102,7 +102,7 @@ class Mirror:
     _took: float = 0.0
 
     def pull(self) -> None:
-        """Brings what is there of the output, unless as much was made here. Raises OutputError."""
+        """Fetches what the address has of the output, unless as much was made here. Raises OutputError."""
         system, path = open_system(self.address)
         try:
             there = self._there(system, path)
@@ -124,7 +124,7 @@ class Mirror:
         return time.monotonic() - self._pushed > max(every, _SHARE * self._took)
 
     def push(self) -> None:
-        """Brings what has changed, and takes away there what we had and is gone here. Raises OutputError."""
+        """Writes what has changed to the address, and removes there what was removed here. Raises OutputError."""
         begun = time.monotonic()
         system, path = open_system(self.address)
         parent = path.rsplit("/", 1)[0]

@@ -73,7 +73,7 @@ class UpscaleClip:
         }
         if task.reference is not None:
             made["metrics"] = self._measured(clip, output, task.reference, folder)
-        shutil.rmtree(folder, ignore_errors=True)  # what is to be kept is where it belongs
+        shutil.rmtree(folder, ignore_errors=True)  # what is kept was brought to its address
         return made
 
     def _upscale(

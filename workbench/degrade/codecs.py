@@ -138,7 +138,7 @@ def _packets(row: Codec, encoder: Any, frames: np.ndarray, reformatter: VideoRef
             interpolation=EXACT,
         )
         frame.pts, frame.time_base = k, encoder.time_base
-        frame.pict_type = 0  # the encoder's choice
+        frame.pict_type = 0  # the encoder chooses the picture type
         yield from encoder.encode(frame)
     yield from encoder.encode(None)
 

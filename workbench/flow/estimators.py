@@ -47,7 +47,7 @@ def dis(current: Tensor, previous: Tensor) -> Tensor:
     flows = []
     for now, before in zip(current, previous, strict=True):
         grey = [np.pad(_grey(frame), ((0, below), (0, right)), mode="edge") for frame in (now, before)]
-        # calc warm-starts from nothing only on a fresh instance
+        # an instance that was used before would start from its last field
         field = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(grey[0], grey[1], None)  # type: ignore[call-overload]
         flows.append(torch.from_numpy(np.ascontiguousarray(field[:height, :width])).permute(2, 0, 1))
     return torch.stack(flows).to(current.device)

@@ -15,7 +15,8 @@ def warp(previous: Tensor, flow: Tensor, convention: str = "exact") -> Tensor:
     ``exact``: zero flow is the identity; outside the picture its border is repeated; bilinear.
     ``cubic``: the same places, bicubic: a picture that is warped again and again stays sharp, with a little overshoot.
     ``published``: bilinear; the grid is normalised by (W - 1, H - 1) but sampled with ``align_corners=False`` and zeros
-    outside, so zero flow shifts by up to half a pixel and halves the border. The published weights know it so.
+    outside, so zero flow shifts by up to half a pixel and halves the border. The published weights were trained with
+    it.
     """
     height, width = flow.shape[-2:]
     y, x = torch.meshgrid(
@@ -38,12 +39,12 @@ def sample_with_border(previous: Tensor, grid: Tensor, mode: str) -> Tensor:
 
 
 def sample_on_cpu(previous: Tensor, grid: Tensor, mode: str) -> Tensor:
-    """The same for a device that lacks it; a warp is 2 % of a frame."""
+    """The same on the CPU, for a device that cannot; a warp is 2 % of a frame's time."""
     return sample_with_border(previous.cpu(), grid.cpu(), mode).to(previous.device)
 
 
 def lacks_border(device: torch.device) -> bool:
-    """MPS repeats borders from torch 2.13 on (pytorch issue 125098)."""
+    """Whether this torch cannot repeat borders on MPS: it can from 2.13 on (pytorch issue 125098)."""
     return device.type == "mps" and tuple(map(int, torch.__version__.split(".")[:2])) < (2, 13)
 
 

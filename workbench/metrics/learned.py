@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from workbench.errors import MetricUnavailable
 from workbench.metrics.images import batched, unbatched
 
-LPIPS_MINIMUM = 64  # AlexNet's pooling leaves nothing of less
+LPIPS_MINIMUM = 64  # AlexNet's pooling leaves nothing of smaller pictures
 DISTS_MINIMUM = 16
 
 

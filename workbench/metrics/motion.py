@@ -26,7 +26,8 @@ class Correspondence:
 
     @classmethod
     def given(cls, flow: Tensor, visible: Tensor | None = None) -> Correspondence:
-        """Known motion: all pixels that come from inside the previous picture are visible, unless told otherwise."""
+        """Motion that is known; without ``visible``, all pixels that come from inside the previous picture are
+        visible."""
         inside = _inside(flow)
         return cls(flow, inside if visible is None else inside & visible)
 

@@ -235,7 +235,7 @@ class CroppedConv2d(nn.Conv2d):
 
 
 def run_layers(layers: Iterable[nn.Module], x: Tensor, memory: Sequence[Tensor] | None, tap: Tap) -> Tensor:
-    """Decoder layers from the first on, each block with its own map of the memory, as far as there are some."""
+    """Runs decoder layers in order; each block gets its own map of the memory, where there is one."""
     block = 0
     for layer in layers:
         if isinstance(layer, TemporalBlock):

@@ -84,12 +84,13 @@ def load_models(
 
 
 def normalises_groups(network: torch.nn.Module) -> bool:
-    """torch's float32 group norm adds a large map up one by one in channels-last layout: its error is then 1e-3."""
+    """Whether it has group norms: torch's float32 ones have an error of 1e-3 on large maps in channels-last layout."""
     return any(isinstance(module, torch.nn.GroupNorm) for module in network.modules())
 
 
 def component_folder(given: str | os.PathLike[str], name: str) -> Path:
-    """The folder of one component: given as it is, as a model folder that holds it, or as its weights' file."""
+    """The folder of one component. It may be given itself, as the model folder that holds it, or as its weights'
+    file."""
     path = Path(given).expanduser()
     if path.is_file() and path.name.startswith(WEIGHTS):
         path = path.parent
@@ -138,7 +139,7 @@ def load_network(name: str, folder: Path, dtype: torch.dtype) -> ModelMixin:
             )
     except ModelError:
         raise
-    except Exception as error:  # a config.json can be wrong in as many ways as the class has arguments
+    except Exception as error:  # a wrong config.json can fail in any argument of the class
         reason = " ".join(str(error).split()).split(". If you want")[0].rstrip(".")
         raise ModelError(
             f"the weights in {folder} do not fit its config.json: {reason}. It may be of another model; "

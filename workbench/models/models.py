@@ -182,7 +182,7 @@ def check_fit(unet: Mapping[str, Any], controlnet: Mapping[str, Any], vae: Mappi
     }
     for name, config in (("unet", unet), ("controlnet", controlnet)):
         for key, (value, why) in wanted[name].items():
-            if json.dumps(config[key]) != json.dumps(value):  # lists and tuples are one to a config
+            if json.dumps(config[key]) != json.dumps(value):  # a config holds lists where we have tuples
                 raise ModelError(
                     f"{name}/config.json: {key} must be {value} ({why}), got {config[key]}; "
                     f"this is no Stream-DiffVSR model."
@@ -202,6 +202,6 @@ def _schedule(config: str, steps: int) -> DDIMScheduler:
     # Float32 rounds the signal's share of the first timesteps up to 1, and DDIM divides by the noise's share.
     scheduler.alphas_cumprod.clamp_(max=1 - torch.finfo(torch.float32).eps / 2)
     scheduler.set_timesteps(steps)
-    # Where rounding lets it, trailing spacing takes one timestep too many, and calls it -1.
+    # Rounding can give trailing spacing one timestep too many, which is then -1.
     scheduler.timesteps = scheduler.timesteps[:steps]
     return scheduler

@@ -1,4 +1,4 @@
-"""The empty prompt, encoded once: its tokens need no BPE, and its embeddings no text encoder ever after.
+"""The empty prompt, encoded once: neither the tokenizer nor, afterwards, the text encoder is needed.
 
 The published model is always run with the empty prompt. Its tokens are begin, end and padding, which the tokenizer's
 JSON files name. The text encoder (over 1 GB) is loaded for them once, and its 77 embeddings are kept in a small
@@ -99,7 +99,7 @@ def encode(ids: list[int], config: dict[str, Any], weights: Path) -> Tensor:
     try:
         with init_empty_weights():
             model = CLIPTextModel(CLIPTextConfig.from_dict(config)).eval()
-    except Exception as error:  # a config.json can be wrong in as many ways as the class has arguments
+    except Exception as error:  # a wrong config.json can fail in any argument of the class
         reason = " ".join(str(error).split()).rstrip(".")
         raise ModelError(f"{weights.parent / 'config.json'} is no text encoder's: {reason}. Copy it again.") from error
     wanted = model.state_dict()
@@ -156,7 +156,7 @@ def _cache_file(weights: str, config: dict[str, Any], ids: list[int]) -> Path:
 
 
 def _keep(prompt: Tensor, path: Path) -> None:
-    """Other processes see all of it or nothing."""
+    """Writes the embeddings so that other processes see all of them or nothing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:

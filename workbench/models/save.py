@@ -80,7 +80,7 @@ def _json(values: dict, path: Path) -> None:
 
 
 def _move(source: Path, folder: Path) -> None:
-    """Puts the new files in place of the old ones; weights of other names (shards, fp16) would hide behind them."""
+    """Puts the new files in place of the old ones, and removes old weights of other names (shards, fp16)."""
     for name in COMPONENTS:
         for stale in (folder / name).glob(f"{WEIGHTS}*"):
             stale.unlink()

@@ -73,10 +73,8 @@ class Strip:
 
 
 def strips(height: int, halo: int, rows: int = STRIP_ROWS) -> Iterator[Strip]:
-    """Cuts ``height`` rows; every bound is a multiple of POOL where ``height`` is.
-
-    All ``outer`` are equally high, the first and last too: freed maps then fit the next strip's, and memory does
-    not fall to pieces.
+    """Cuts ``height`` rows; every bound is a multiple of POOL where ``height`` is. All ``outer`` are equally high,
+    the first and last too, so that the next strip's maps fit where freed ones were.
     """
     halo = -(-halo // POOL) * POOL
     size = min(height, rows + 2 * halo)
@@ -104,7 +102,8 @@ def _assemble(parts: Iterable[Tensor], height: int) -> Tensor:
 def _block(
     block: nn.Module, x: Tensor, previous: Tensor | None = None, tap: Tap = untapped, name: str = "tpm"
 ) -> Tensor:
-    """A temporal block on a whole map; only its branch, which becomes the result, is whole besides."""
+    """A temporal block on a whole map, strip by strip; beside the map only its branch is held whole, and becomes the
+    result."""
     assert isinstance(block, TemporalBlock)
     height, width = x.shape[2:]
     halo = _convolutions([block])
@@ -159,7 +158,7 @@ def _temporal(layers: Sequence[nn.Module]) -> list[TemporalBlock]:
 
 
 def _contribution(block: TemporalBlock, fused: Tensor, rows: slice, width: int) -> Tensor:
-    """These rows of ``block.contribution``: one pooled row more on each side makes them exact."""
+    """These rows of ``block.contribution``; one more pooled row on each side makes them exact."""
     top, bottom = rows.start // POOL, rows.stop // POOL
     above, below = min(top, 1), min(fused.shape[2] - bottom, 1)
     pooled = fused[:, :, top - above : bottom + below]

@@ -24,8 +24,8 @@ MARGIN = 1.25  # what a run may need for each byte estimated: 15 % of error, and
 def choose_slicing(
     pipe: Pipeline, size: tuple[int, int], settings: Settings, *, available: int | None = None
 ) -> tuple[Settings, str]:
-    """``vae_slicing`` for frames of ``size`` (h, w): on where they do not fit otherwise and it helps, else off, since
-    strips take longer. With the reason, in a sentence. ``available`` bytes; None: asked of the device."""
+    """``vae_slicing`` for frames of ``size`` (h, w), and the reason in a sentence. Strips take longer, so it is on
+    only where whole frames do not fit and strips need less. ``available`` bytes; None: asked of the device."""
     room = available_memory(pipe.device) if available is None else available
     whole = estimate_memory(pipe, size, settings.but(vae_slicing=False)).working
     told = f"whole frames need about {readable(whole)}, and {readable(room)} are free"
@@ -88,7 +88,8 @@ def leave_room(pipe: Pipeline, size: tuple[int, int], settings: Settings, *, ava
 
 
 def continue_engine(pipe: Pipeline, output: Path, clip: Clip) -> bool:
-    """Where ``auto`` is to go on with an output: with the engine it was begun with. Whether there was one to go on."""
+    """Where the engine is ``auto`` and an output is resumed, takes the engine that the output was begun with.
+    Returns whether there was one."""
     record = Record.read(output)
     if record is None or not isinstance(pipe.engine, AutomaticRunner):
         return False

@@ -14,7 +14,7 @@ Timer = Callable[[str], AbstractContextManager[None]]
 
 
 def untimed(stage: str) -> AbstractContextManager[None]:
-    """Nobody counts."""
+    """A clock that counts nothing."""
     return nullcontext()
 
 

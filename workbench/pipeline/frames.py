@@ -10,7 +10,7 @@ from torch import Tensor
 from workbench.errors import InputError
 from workbench.pixels import FULL_RANGE, image_to_unit, unit_to_signed
 
-MINIMUM = 16  # the temporal modules pool 4x4 on the latent's grid, the UNet halves three times
+MINIMUM = 16  # the temporal modules pool 4x4 on the latent's grid; the UNet halves it three times
 MULTIPLE = 4
 
 

@@ -62,7 +62,7 @@ class LiveBytes(TorchDispatchMode):
         if func.overloadpacket in FACTORS:
             self.flop += 2 * result.numel() * FACTORS[func.overloadpacket](*args)
         for value in tree_leaves(result):
-            if isinstance(value, Tensor) and value.untyped_storage()._cdata not in given:  # a view takes nothing
+            if isinstance(value, Tensor) and value.untyped_storage()._cdata not in given:  # a view takes none
                 self._follow(value.untyped_storage())
         scratch = _scratch(args[0], args[1], result) if func is aten.convolution.default else 0
         self.peaks[self._stage] = max(self.peaks.get(self._stage, 0), self.live + scratch)

@@ -151,7 +151,7 @@ def run_shapes(
     shapes = without_data(models)
     shapes.__class__ = _Unscheduled
     shapes.slice_attention(settings.attention_slicing)
-    estimate, flow_network = still, None  # without a network, a few bytes a pixel
+    estimate, flow_network = still, None  # an estimator without a network takes a few bytes a pixel
     if estimator in ESTIMATORS and ESTIMATORS[estimator].network is not None:
         with shapes_only():
             estimate, flow_network = ESTIMATORS[estimator].build(weights=False)
@@ -260,7 +260,7 @@ class _Unscheduled(Models):
 
 
 def _flow_of(model: Pipeline | Models, settings: Settings, size: tuple[int, int]) -> tuple[str, str]:
-    """Estimator and grid."""
+    """The flow's estimator and grid."""
     if not (settings.artg or settings.tpm):
         return UNUSED.estimator, UNUSED.size
     if isinstance(model, Pipeline):
@@ -274,5 +274,5 @@ def _container_limit() -> list[int]:
     limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
     try:
         return [int(limit.read_text()) - int(used.read_text())]
-    except (OSError, ValueError):  # no cgroup here, or "max"
+    except (OSError, ValueError):  # there is no cgroup, or it says "max"
         return []

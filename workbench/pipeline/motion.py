@@ -56,8 +56,9 @@ class FlowChoice:
 
 
 def choose_flow(settings: Settings, properties: Properties, size: tuple[int, int] | None = None) -> FlowChoice:
-    """Estimator and grid. For frames of ``size`` (h, w), a grid that nobody asked for has no RAFT volume over UNASKED:
-    the input grid is taken then, and DIS where even that is too large and RAFT was not asked for by name."""
+    """Estimator and grid for frames of ``size`` (h, w). Where the settings leave the grid open, RAFT's volume stays
+    below UNASKED: the input grid is taken where the output's needs more, and DIS where the input's does too and RAFT
+    was not asked for by name."""
     name = properties.flow if settings.flow == "auto" else settings.flow
     grid = properties.flow_size if settings.flow_size == "auto" else settings.flow_size
     choice = FlowChoice(name, grid, settings.flow != "auto")
@@ -82,8 +83,10 @@ def choose_motion(
 
 
 def load_motion(choice: FlowChoice, device: torch.device) -> Motion:
-    """An explicit choice that cannot be had raises FlowError. Under ``auto``, a model's RAFT without weights is
-    replaced by DIS on the input grid. Every substitution is reported in every output's metadata.
+    """Loads the estimator. Raises FlowError for an explicit choice that cannot be had.
+
+    Under ``auto``, a model's RAFT without weights is replaced by DIS on the input grid. Every substitution is reported
+    in every output's metadata.
     """
     name, grid = choice.estimator, choice.grid
     try:

@@ -143,7 +143,8 @@ def describe_source(clip: Clip, output: Path) -> dict[str, Any]:
 
 
 def write_record(output: Path, about: Mapping[str, Any]) -> None:
-    """Whole or not at all. Only who holds the output writes it, so what is unfinished is a killed run's."""
+    """Writes the record whole or not at all. Only the run that holds the output writes it, so an unfinished one is
+    left from a run that was killed."""
     for left in partials(sidecar_of(output)):
         left.unlink(missing_ok=True)
     with replacing(sidecar_of(output)) as unfinished:

@@ -125,7 +125,7 @@ class _Work:
         if resume and self.state_file.exists():
             self.state = State.load(self.state_file)
         else:
-            self.state_file.unlink(missing_ok=True)  # before there is another record: it belongs to the one before
+            self.state_file.unlink(missing_ok=True)  # it belongs to the record that is replaced next
         before = self._begin()
         finished, writer = False, None
         try:
@@ -188,7 +188,7 @@ class _Work:
         return notes
 
     def _take_back(self, before: bytes | None) -> None:
-        """Nothing was made: the record is again that of what is there."""
+        """Nothing was made, so the earlier record is written back."""
         sidecar = sidecar_of(self.output)
         if before is not None:
             sidecar.write_bytes(before)

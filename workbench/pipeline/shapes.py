@@ -74,7 +74,7 @@ class _Rules(TorchDispatchMode):
 
 
 def _elementwise(*values: Any, **_: Any) -> Tensor:
-    """The common shape, in the layout of the first operand that has it."""
+    """An empty tensor of the common shape, in the layout of the first operand that has it."""
     tensors = [value for value in values if isinstance(value, Tensor)]
     shape = torch.broadcast_shapes(*(tensor.shape for tensor in tensors))
     whole = next((tensor for tensor in tensors if tensor.shape == shape), None)
@@ -83,7 +83,7 @@ def _elementwise(*values: Any, **_: Any) -> Tensor:
 
 
 def _convolution(x: Tensor, weight: Tensor, *others: Any) -> Tensor:
-    """Channels-last where the input or the weights are."""
+    """A convolution's result, channels-last where the input or the weights are."""
     y = aten.convolution.default(x, weight, *others)
     return torch.empty_like(y, memory_format=torch.channels_last) if _last(x) or _last(weight) else y
 
@@ -118,7 +118,7 @@ def _statistics(x: Tensor, *shape: int) -> tuple[Tensor, Tensor]:
 
 
 def _laid_out(x: Tensor, shape: Sequence[int]) -> Tensor:
-    """Of this shape, in the layout of ``x``."""
+    """An empty tensor of this shape, in the layout of ``x``."""
     y = x.new_empty(shape)
     return torch.empty_like(y, memory_format=torch.channels_last) if _last(x) else y
 

@@ -71,7 +71,7 @@ class OutputSize:
 
 
 def _whole(length: float) -> int:
-    """Itself where it is whole, else the nearest even number; never less than 2."""
+    """The length where it is whole, else the nearest even number; never less than 2."""
     return max(2, int(length) if length == int(length) else 2 * round(length / 2))
 
 

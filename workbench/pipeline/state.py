@@ -80,8 +80,8 @@ class State:
     def skip(self, frames: int) -> State:
         """The same state, after ``frames`` more of the source that the loop was not given.
 
-        Flow, ARTG and TPM span the gap by themselves: they are between this state's frame and the next one given. What
-        has to be told is the count, which the next frame's index and noise follow.
+        Flow, ARTG and TPM span the gap by themselves: they are between this state's frame and the next one given. Only
+        the count must be told, because the next frame's index and noise follow it.
         """
         return replace(self, index=self.index + frames)
 

@@ -33,7 +33,7 @@ Flow = Callable[[Tensor, Tensor], Tensor]
 
 Source = TypeVar("Source")
 
-MOST = 5.0  # times the tolerance, however much noise there seems to be
+MOST = 5.0  # times the tolerance: the most that ``agreement`` widens to, however much noise there seems to be
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Guidance:
     embedding: Tensor | None = None  # (B, C, h, w); None: no ARTG
     memory: list[Tensor] | None = None  # pooled maps in decoder order; None: no TPM
     past: Tensor | None = None  # the warped previous output (B, 3, H, W); None: no blend
-    share: float = 0.0  # of it in the picture
+    share: float = 0.0  # share of ``past`` in the picture
 
 
 def stream(
@@ -258,5 +258,5 @@ def agreement(misfit: Tensor, tolerance: float) -> Tensor:
 
 
 def _like(value: Tensor, network: torch.nn.Module) -> Tensor:
-    """In the network's precision."""
+    """The value in the network's precision."""
     return value.to(next(network.parameters()).dtype)

@@ -10,7 +10,7 @@ import numpy as np
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 
-SIZES = ((96, 128), (192, 256))  # (h, w): the second only where a frame costs more than its pixels, as on a GPU
+SIZES = ((96, 128), (192, 256))  # (h, w); the second only where frames have a fixed cost, as on a GPU
 FRAMES = 3  # of each size: the first has no state, the second pays for what is made once
 SMALLEST = 32  # pixels of the longer side
 MARGIN = 1.2  # what capturing and writing take beside the loop
@@ -32,7 +32,7 @@ class Cost:
         return self.always + size[0] * size[1] * (self.fixed + steps * self.step)
 
     def times(self, factor: float) -> Cost:
-        """That of a machine which takes so many times as long, as one that has other work by now."""
+        """The cost on a machine that takes so many times as long, such as one that is busy."""
         return Cost(self.fixed * factor, self.step * factor, self.always * factor)
 
 

@@ -29,7 +29,7 @@ class Ended(Exception):  # noqa: N818 (a state, not a fault)
 
 
 class Newest:
-    """Between the thread that captures and the loop that upscales."""
+    """The queue between the thread that captures and the loop that upscales."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -38,7 +38,7 @@ class Newest:
         self._error: BaseException | None = None
 
     def put(self, frame: Captured) -> None:
-        """The frame that was held, if any, is passed over."""
+        """Holds this frame; one that was held before is passed over."""
         with self._changed:
             self._held = frame
             self._changed.notify()

@@ -1,4 +1,4 @@
-"""What a live run is like: frames, drops, rate, and the delay from a frame's coming to its output."""
+"""Figures of a live run: frames, drops, rate, and the delay from a frame's arrival to its output."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class EncodedSink:
         self._begun, self._last = 0.0, -1
         self._path = Path(target) if "://" not in target else None
         if self._path is not None:
-            self._open()  # fails here, before a source is opened, where it cannot be written
+            self._open()  # an output that cannot be written fails here, before a source is opened
 
     def write(self, image: np.ndarray, at: float) -> None:
         picture = self._fit(image)

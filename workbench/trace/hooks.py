@@ -56,7 +56,7 @@ def hooked(
 
 
 def _modules(network: nn.Module) -> dict[str, nn.Module]:
-    """Path -> module, as if nothing were wrapped by torch.compile; of a wrapped module, its wrapper."""
+    """Path -> module, with the paths that it has without torch.compile; a compiled module stands as its wrapper."""
     found: dict[str, nn.Module] = {}
     for path, module in network.named_modules():
         path = ".".join(part for part in path.split(".") if part != WRAPPED)
@@ -109,7 +109,7 @@ def _output_hook(name: str, record: Record) -> Callable[..., None]:
 
 
 def _first_tensor(output: Any) -> Tensor | None:
-    """Blocks that also hand out their skip connections give the main output first."""
+    """The first tensor of an output: blocks that also return their skip connections return the main output first."""
     if isinstance(output, Tensor):
         return output
     parts = output.values() if isinstance(output, Mapping) else output if isinstance(output, tuple | list) else ()

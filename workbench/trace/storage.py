@@ -37,7 +37,7 @@ def parse_bytes(budget: str | int) -> int:
 
 
 def show_bytes(count: int) -> str:
-    """For people: three digits and a decimal unit."""
+    """Bytes as people read them: three digits and a decimal unit."""
     unit = next((unit for unit in ("GB", "MB", "KB") if count >= UNITS[unit]), "B")
     return f"{count / UNITS[unit]:.3g} {unit}"
 
@@ -128,7 +128,7 @@ class TapStore:
             )
 
     def _keep(self, wanted: Callable[[int], bool]) -> None:
-        """Keeps the wanted frames, and no empty names."""
+        """Keeps the wanted frames, and drops names that have none left."""
         for name, frames in list(self.values.items()):
             self.values[name] = {frame: steps for frame, steps in frames.items() if wanted(frame)}
             if not self.values[name]:

@@ -19,7 +19,7 @@ class Tap(Protocol):
 
 
 class Untapped:
-    """Nobody listens."""
+    """A tap that records and edits nothing."""
 
     def __call__(self, name: str, value: Tensor, step: int | None = None) -> Tensor:
         return value

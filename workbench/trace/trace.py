@@ -288,7 +288,8 @@ class Trace:
                     tap(f"{name}.picture", picture, step)
 
     def _decode(self, pipe: Traced, latent: Tensor, lr: Tensor, memory: list[Tensor], frame: int) -> Tensor:
-        """As the loop decodes, edits of the decoder included; those of the memory are in it already."""
+        """Decodes as the loop does, with edits of the decoder; edits of the memory are in the recorded memory
+        already."""
         return pipe.picture(
             latent.to(pipe.device, torch.float32),
             lr.to(pipe.device, torch.float32),

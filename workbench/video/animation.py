@@ -55,7 +55,7 @@ class AnimationSource:
 def _durations(path: Path, pictures: int) -> tuple[int, list[int]]:
     """The place of the first moving picture in the file, and the milliseconds of each."""
     with open_image(path) as image:
-        # A PNG may begin with a picture for those who do not know animations.
+        # A PNG may begin with a still picture for programs that do not know animations.
         first = int(bool(getattr(image, "default_image", False)))
         durations: list[int] = []
         for place in range(first, pictures):

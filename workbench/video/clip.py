@@ -79,7 +79,7 @@ def _open_path(path: Path, rate: Fraction | None, options: dict[str, str]) -> So
         return VideoSource(path, rate, options)
     except InputError:
         if path.suffix.lower() in IMAGE_SUFFIXES:
-            read_header(path)  # raises: what is no video either is told as the image that its name promises
+            read_header(path)  # it is no video either: raises the error of the image that its name promises
         raise
 
 

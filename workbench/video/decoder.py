@@ -60,7 +60,7 @@ class Decoder:
         last: int | None = None
         try:
             for packet in self._container.demux(self.stream):
-                if packet.size:  # AVI has empty packets where a picture stays; to the decoder they would be the end
+                if packet.size:  # AVI has empty packets where a picture stays; the decoder would take them for the end
                     last = _stamp(packet)
                     yield packet
         except FFmpegError as error:

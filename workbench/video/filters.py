@@ -31,7 +31,7 @@ class Chain:
         self._count = 0
 
     def __call__(self, frame: av.VideoFrame | None) -> list[av.VideoFrame]:
-        """The frames that come out when this one goes in; None: the last ones."""
+        """The frames that come out when this one goes in; None asks for the last ones."""
         if frame is not None:
             frame.pts, frame.time_base = self._count, Fraction(1)
             self._count += 1

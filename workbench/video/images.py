@@ -137,7 +137,7 @@ def _profile(image: Image.Image) -> str | None:
     try:
         name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(data))).strip()
     except (ImageCms.PyCMSError, OSError):
-        return None  # as browsers do: what cannot be read is as if it were not there
+        return None  # an orientation that cannot be read is ignored, as browsers do
     return None if "srgb" in name.lower() else name or "unnamed"
 
 

@@ -15,7 +15,7 @@ from workbench.video.files import companion, placed
 from workbench.video.mark import Mark
 from workbench.video.segments import PICTURE_NAME, VIDEO_SUFFIXES, frames_in, parts_of
 
-_LEFT_BY_SYSTEMS = ("Thumbs.db", "desktop.ini")  # in any folder that was looked at; hidden names are another kind
+_LEFT_BY_SYSTEMS = ("Thumbs.db", "desktop.ini")  # systems put them into any folder
 
 
 def is_video(output: Path) -> bool:
@@ -23,7 +23,7 @@ def is_video(output: Path) -> bool:
 
 
 def is_picture(output: Path) -> bool:
-    """Whether it is one .png, named itself, and no folder of them."""
+    """Whether the output is one .png file, not a folder of them."""
     return output.suffix.lower() == ".png" and not output.is_dir()
 
 
@@ -32,7 +32,7 @@ def check_format(output: Path) -> None:
     suffix = output.suffix.lower()
     try:
         output.is_dir()
-    except OSError as error:  # as a name that is too long
+    except OSError as error:  # such as a name that is too long
         raise OutputError(f"{output} cannot be written: {error.strerror}; choose another name") from error
     if is_video(output) and output.is_dir():
         raise OutputError(f"{output} is a folder, and a video is one file; choose another name")
@@ -129,7 +129,7 @@ def _identity(file: Path) -> tuple[int, int]:
     """As ``os.path.samefile`` compares it."""
     try:
         facts = file.stat()
-    except OSError:  # a link to nowhere is no file of anybody's
+    except OSError:  # a link to nowhere is nobody's file
         return (-1, hash(file))
     return (facts.st_dev, facts.st_ino)
 

@@ -88,7 +88,7 @@ class PictureSink:
         self.count += 1
 
     def finish(self) -> None:
-        """Every file is finished already."""
+        """Nothing is left to do: every file was finished when it was written."""
 
 
 class VideoSink:
@@ -189,7 +189,7 @@ class VideoSink:
         if self._encoder is not None:
             try:
                 self._encoder.close()
-            except OSError:  # as where the disk is full: cut off what is not a whole frame
+            except OSError:  # the disk may be full: cut off what is not a whole frame
                 os.truncate(self._part, self._good_bytes)
         if not self._new:
             self._part.unlink(missing_ok=True)

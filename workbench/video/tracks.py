@@ -46,7 +46,7 @@ class Track:
     kind: str  # "sound", "subtitles", "attachment" or "cover"
     name: str
     ways: tuple[Way, ...]
-    primed: bool = False  # the first packet is not heard, only the next one needs it
+    primed: bool = False  # the first packet is not heard; the next one needs it for decoding
     picture: bytes | None = None  # of a cover that Matroska takes as an attached file
 
     @property

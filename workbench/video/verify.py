@@ -1,4 +1,4 @@
-"""Opening a written file again: what was to be carried over is there, or its loss is a note."""
+"""Opens a written file again: what was to be carried over is there, or a note tells of its loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workbench.video.files import media_path
 from workbench.video.tracks import Carried, Track, Way
 
 _SHORT = 0.1  # seconds of sound that codecs may round away
-_LATE = 0.002  # seconds that a sound may begin late, unsaid
+_LATE = 0.002  # seconds that a sound may begin late before a note tells so
 
 
 @dataclass

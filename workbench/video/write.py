@@ -117,7 +117,7 @@ class ClipWriter:
         if self._closed:
             raise OutputError(f"{self.path} is closed")
         if self._sink.bits > 8 and hasattr(frame, "frame"):
-            frame = frame.frame  # an Output's floats
+            frame = frame.frame  # an Output holds floats
         image = checked_image(getattr(frame, "image", frame), f"frame {self.frames_written}")
         size = (image.shape[1], image.shape[0])
         if self._size not in (None, size):
@@ -158,7 +158,7 @@ class ClipWriter:
             return
         try:
             self.close()
-        except OutputError as second:  # the exception that ended the block matters more
+        except OutputError as second:  # the exception that ended the block is raised instead
             self._sink.notes.append(str(second))
 
     def __str__(self) -> str:

@@ -89,7 +89,7 @@ def compare(comparison: Comparison, metrics: Sequence[str] | None = None) -> Fig
 
 
 def _number(value: float | None) -> float:
-    """Nothing, for a metric of frame pairs on the first frame, and infinity leave a gap."""
+    """NaN, which leaves a gap, for infinity and for None (a metric of frame pairs on the first frame)."""
     return float("nan") if value is None or np.isinf(value) else value
 
 

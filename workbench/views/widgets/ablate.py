@@ -1,4 +1,4 @@
-"""``wb.ablate(pipe, clip)``: every setting under the hand, a short window run again, the result beside the base run."""
+"""``wb.ablate(pipe, clip)``: change any setting, run a short window again, see it beside the base run."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def explore(trace: Trace, *show: str) -> Explorer:
 
 
 def _usual(labels: list[str]) -> list[str]:
-    """A picture, the flow, features; what is missing is made up by the first others."""
+    """A picture, the flow and features; for one that was not recorded, the next tap that was."""
     chosen = [next((label for label in wanted if label in labels), None) for wanted in USUAL]
     known = [label for label in chosen if label is not None]
     return known + [label for label in labels if label not in known][: 3 - len(known)]

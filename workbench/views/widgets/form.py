@@ -12,7 +12,7 @@ from workbench.pipeline.controls import Control, groups
 from workbench.pipeline.settings import Settings
 
 MOST_SLID = 1000  # whole numbers that can be larger are typed
-MOST_STEPS = 50  # a slider ends here: more than anybody waits for
+MOST_STEPS = 50  # a slider ends here: nobody waits for more steps
 MOST_EXACT = 2**53 - 1  # whole numbers a browser keeps exactly
 
 
@@ -60,7 +60,8 @@ def _control(known: Control, value: Any) -> Any:
 
 
 class Switched(HBox):
-    """A scale that can be switched off, which is its lowest value; switched on again, it stands where it stood."""
+    """A scale that can be switched off, which sets its lowest value; switched on again, it has the value from
+    before."""
 
     value = Float()
 
