@@ -49,9 +49,11 @@ import torch
 
 import workbench as wb
 from workbench.bench.bench import bench
+from workbench.bench.engines import bench_engines, engine_table
 from workbench.bench.measure import measure_memory
 from workbench.bench.published import NOT_MEASURED, PUBLISHED, as_table
 from workbench.devices import available_devices
+from workbench.engines.choose import engines_here
 
 SIZE = (90, 160) if available_devices() == ["cpu"] else (180, 320)  # low-resolution height and width
 print(platform.processor() or platform.machine(), "|", torch.get_num_threads(), "threads | torch", torch.__version__)
@@ -98,24 +100,22 @@ for size in ((45, 80), (90, 160)):
         print(f"{4 * size[1]}x{4 * size[0]}, {steps} steps: {seconds:.3f} s a frame (the fastest of three)")
 
 # %% [markdown]
-# ## Compiling
+# ## Engines
 #
-# `torch.compile` fuses small operations. It pays where launching them is the bottleneck, which is on GPUs; it first
-# costs a minute or two. On one CPU core at the published width we measured 1.10 of the eager time *after* 54 to 139 s of
-# compiling: so the cell below compiles on CUDA only. Blocks are compiled in place, one by one, so that taps of the loop and
-# of the blocks themselves still fire (`docs/taps.md`).
+# What runs the networks is a choice of its own: `wb.load_pipeline(engine=...)`, `--engine`, and in the app under "Device and
+# model". `auto` takes what is done soonest (`docs/engines.md`). The first cell says what each engine lacks here; the second
+# times some side by side, frames in turn. `onnxruntime` and `openvino` first export for some 12 s, `compile` and
+# `compile-cudagraphs` compile for a minute or two: put their names in to see them.
 
 # %%
-if torch.cuda.is_available():
-    compiled = wb.load_pipeline(MODEL, device="cuda")
-    eager = bench(compiled, size=SIZE, repeats=5).frame.median
-    for network in (compiled.models.unet, compiled.models.controlnet):
-        for block in (*network.down_blocks, network.mid_block, *getattr(network, "up_blocks", [])):
-            block.compile()
-    fused = bench(compiled, size=SIZE, repeats=5).frame.median
-    print(f"eager {eager:.3f} s, compiled {fused:.3f} s a frame: x{fused / eager:.2f}")
-else:
-    print("no CUDA device here: nothing compiled")
+for name, lacking in engines_here(pipe.device.type).items():
+    print(f"{name:20}{lacking or 'is here'}")
+
+# %%
+NAMES = ["cudagraphs"]  # beside torch
+rows = bench_engines(pipe.models, SIZE, names=NAMES, repeats=2)
+for line in engine_table(rows):
+    print(" | ".join(line))
 
 # %% [markdown]
 # ## Beside what was published
