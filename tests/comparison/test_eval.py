@@ -244,7 +244,9 @@ def test_the_eval_command_prints_and_writes(tmp_path, capsys) -> None:
     words = ["eval", str(tmp_path / "set"), "--no-pipeline", "--degradation", "bd", "--metrics", "psnr_y"]
     assert main([*words, "--json", str(tmp_path / "a.json")]) == 0
     assert "x1/4 by bd; 1 clips" in capsys.readouterr().out
-    assert json.loads((tmp_path / "a.json").read_text())["degradation"] == "bd"
+    kept = json.loads((tmp_path / "a.json").read_text())
+    assert kept["degradation"] == "bd"
+    assert all(clip["about"]["command"].startswith("workbench eval ") for clip in kept["clips"].values())
 
 
 def test_the_list_of_metrics_can_be_shown(tmp_path, capsys) -> None:

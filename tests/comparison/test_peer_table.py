@@ -12,7 +12,16 @@ from skimage import data
 
 from workbench.bench.footprint import footprint
 from workbench.comparison import peer_table
-from workbench.comparison.peer_table import OURS, PeerRow, PeerTable, disagreements, measure, page, shipped
+from workbench.comparison.peer_table import (
+    OURS,
+    PeerRow,
+    PeerTable,
+    disagreements,
+    measure,
+    page,
+    shipped,
+    with_excerpt,
+)
 from workbench.errors import WorkbenchError
 from workbench.models.folder import fingerprint
 from workbench.models.hub import EMBEDDED
@@ -35,6 +44,9 @@ def test_the_committed_page_is_the_tables_and_of_the_shipped_model() -> None:
     kept = PeerTable.from_json(shipped().read_text(encoding="utf-8"))
     assert kept.model == fingerprint(EMBEDDED), "the model is another one: run 'workbench peers --write'"
     assert (ROOT / "docs" / "peers.md").read_text(encoding="utf-8") == page(kept)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_excerpt(readme, kept) == readme
+    assert "| realesrgan-x4plus | " in readme
 
 
 def test_the_page_says_what_the_numbers_say(table) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from workbench.ablation.study import BASE, METRICS, VARIANTS, Study, StudyRow, Value, Variant
 from workbench.comparison import Comparison, Interpolation, PipelineUpscaler, compare
-from workbench.comparison.machine import versions
+from workbench.comparison.machine import machine, versions
 from workbench.comparison.statistics import TOO_FEW_CLIPS, Difference, over_clips
 from workbench.comparison.verdicts import judged
 from workbench.degrade import degraded
@@ -98,7 +98,7 @@ def study(
     rows.append(StudyRow("bicubic", "", {}, values["bicubic"], None, None))
     clips = {name: len(lr) for name, lr, _ in pairs}
     size = (pairs[0][1].height, pairs[0][1].width)
-    return Study(model, clips, size, rows, missing, versions())
+    return Study(model, clips, size, rows, missing, versions() | machine())
 
 
 def _pipes(pipe: Pipeline, variants: Sequence[Variant]) -> list[Pipeline]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         resume=args.resume,
         spread=spread,
         on_clip=lambda name, clip: print(f"{name}: {clip.frames} frames", flush=True),
-    )
+    ).made_by(shlex.join(["workbench", *args.words]))
     print(result)
     if args.figure is not None:
         from workbench.views.plots.strengths import strengths

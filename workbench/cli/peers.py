@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--write", action="store_true", help="replace the shipped table and docs/peers.md")
+    group.add_argument(
+        "--write", action="store_true", help="replace the shipped table, docs/peers.md and the README's part of it"
+    )
     group.add_argument(
         "--check", action="store_true", help="compare with the shipped table; exit code 1 where it disagrees"
     )
@@ -20,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from workbench.bench.footprint import footprint
-    from workbench.comparison.peer_table import STATED, PeerTable, disagreements, measure, page, shipped
+    from workbench.comparison.peer_table import STATED, PeerTable, disagreements, measure, page, shipped, with_excerpt
     from workbench.models.folder import fingerprint
     from workbench.models.hub import EMBEDDED
     from workbench.pipeline.load import load_pipeline
@@ -40,5 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if args.write:
         shipped().write_text(table.to_json(), encoding="utf-8")
         (ROOT / "docs" / "peers.md").write_text(page(table), encoding="utf-8")
-        print(f"wrote {shipped()} and {ROOT / 'docs' / 'peers.md'}")
+        readme = ROOT / "README.md"
+        readme.write_text(with_excerpt(readme.read_text(encoding="utf-8"), table), encoding="utf-8")
+        print(f"wrote {shipped()}, {ROOT / 'docs' / 'peers.md'} and {readme}")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,16 @@ PROTOCOL = ("psnr", "ssim", "psnr_y", "ssim_y", "tof_farneback", "flicker")
 @dataclass(frozen=True)
 class Evaluation:
     """A comparison for every clip. Their mean weighs each clip alike, as papers do, and how sure a difference is
-    follows from the clips, not from their frames. ``notes``: what was cropped, and where frames are missing."""
+    follows from the clips, not from their frames. ``notes``: what was cropped, and where frames are missing.
+    Each clip's comparison carries the machine, the versions and the command."""
 
     clips: dict[str, Comparison]
     degradation: str
     notes: list[str] = field(default_factory=list)
+
+    def made_by(self, command: str) -> Evaluation:
+        """The same, with the command that made it."""
+        return replace(self, clips={name: clip.made_by(command) for name, clip in self.clips.items()})
 
     @property
     def columns(self) -> list[str]:

@@ -32,6 +32,8 @@ TOLERANCES = {"psnr_y": 0.02, "haarpsi": 0.002, "vmaf_neg": 0.5, "cvvdp": 0.02, 
 FRAMES = 3  # of each scene: the strongest peer is slow
 OURS = "the embedded model"
 MEMORY_SHARE = 0.15
+BEGIN, END = "<!-- peers: written by workbench peers -->", "<!-- end of peers -->"  # in the README
+IN_README = {"bicubic": "Clean frames", "bicubic+h264:28": "The same through x264 at crf 28, as a site serves them"}
 STATED = (
     "within "
     + ", ".join(f"{value:g} {METRICS[name].label}" for name, value in TOLERANCES.items())
@@ -120,7 +122,6 @@ def _row(found: Evaluation, column: str, memory: int) -> PeerRow:
 def page(table: PeerTable) -> str:
     """Markdown."""
     h, w = table.size
-    titles = [f"{METRICS[m].label} {'↑' if METRICS[m].higher_is_better else '↓'}" for m in MEASURED]
     lines = [
         "# Beside the tools that people use now",
         "",
@@ -133,21 +134,41 @@ def page(table: PeerTable) -> str:
         "from scene to scene (Student's t, 95 %, corrected for all tests of its table by Holm's method) and is large",
         "enough to matter; without one, none was found. Seconds are of one frame in one run on",
         f"{table.made['processor']}, {table.made['cores']}. Memory is the peak of a process that enlarges one frame of",
-        "320x180, whole, beyond Python and its libraries: weights and work.",
+        "320x180, whole, beyond Python and its libraries: weights and work. ncnn runs on the processor here; it can",
+        "run on GPUs with Vulkan too, which nobody has tried with this workbench yet.",
         "",
         f"{origin(table.clips)}.",
         "Real-ESRGAN's networks were trained to invent detail and to remove compression, which likeness to the",
         "original does not reward.",
     ]
     for degradation in dict.fromkeys(row.degradation for row in table.rows):
-        lines += ["", f"## {degradation}", "", "|  | " + " | ".join([*titles, "s/frame", "memory"]) + " |"]
-        lines.append("|---" * (len(titles) + 3) + "|")
-        for row in table.rows:
-            if row.degradation == degradation:
-                cells = [row.name, *(_cell(row, metric) for metric in MEASURED), f"{row.seconds:.3g}"]
-                cells.append(readable(row.memory))
-                lines.append("| " + " | ".join(cells) + " |")
+        lines += ["", f"## {degradation}", "", *_lines(table, degradation)]
     return "\n".join(lines) + "\n"
+
+
+def excerpt(table: PeerTable) -> str:
+    """What the README shows of it, between its marks."""
+    lines = [BEGIN]
+    for degradation, words in IN_README.items():
+        lines += ["", f"{words} (`{degradation}`):", "", *_lines(table, degradation)]
+    return "\n".join([*lines, "", END])
+
+
+def with_excerpt(readme: str, table: PeerTable) -> str:
+    """The README's text with the newest excerpt."""
+    before, _, rest = readme.partition(BEGIN)
+    return before + excerpt(table) + rest.partition(END)[2]
+
+
+def _lines(table: PeerTable, degradation: str) -> list[str]:
+    """The rows of one degradation, with their heading."""
+    titles = [f"{METRICS[m].label} {'↑' if METRICS[m].higher_is_better else '↓'}" for m in MEASURED]
+    lines = ["|  | " + " | ".join([*titles, "s/frame", "memory"]) + " |", "|---" * (len(titles) + 3) + "|"]
+    for row in table.rows:
+        if row.degradation == degradation:
+            cells = [row.name, *(_cell(row, metric) for metric in MEASURED), f"{row.seconds:.3g}", readable(row.memory)]
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 def _cell(row: PeerRow, metric: str) -> str:

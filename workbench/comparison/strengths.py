@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ class Strengths:
 
     degradation: str
     evaluations: dict[float, Evaluation]
+
+    def made_by(self, command: str) -> Strengths:
+        """The same, with the command that made it."""
+        return replace(self, evaluations={at: found.made_by(command) for at, found in self.evaluations.items()})
 
     @property
     def columns(self) -> list[str]:
