@@ -13,6 +13,7 @@ from tests.model_folders import GOLDEN, use_hf_home
 from tests.tiny import generative_models, tiny_models
 from workbench.engines.automatic import AutomaticRunner
 from workbench.engines.cache import Cache
+from workbench.engines.export import GRAPH
 from workbench.engines.graphs import GraphRunner
 from workbench.engines.parts import PARTS
 from workbench.engines.runner import Runner, make_runner
@@ -141,6 +142,25 @@ def test_what_opens_is_what_was_asked_for(graphs):
     entry.about["made"]["precision"] = "float16"
     with pytest.raises(EngineError, match="was to be float32 and is float16"):
         runner._opening(entry)
+
+
+@torch.no_grad()
+def test_half_precision_is_the_graphs_own_and_large_weights_lie_beside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("workbench.engines.export.IN_FILE", 0)
+    models, warped = tiny_models(), torch.rand(1, 3, 96, 128)
+    wanted = models.conditioning(warped)
+    for network in models.networks.values():
+        network.half()
+    runner = GraphRunner(models, ENGINES["onnxruntime"], Cache(tmp_path))
+    entry = runner.entry("conditioning", SIZE)
+    assert set(entry.about["files"]) == {GRAPH, f"{GRAPH}.data"}
+    assert entry.about["made"]["precision"] == "float16"
+    found = runner.models.conditioning(warped.half())
+    assert found.dtype == torch.float16
+    assert 0 < (found.float() - wanted).abs().max() < 2e-3
+    (entry.folder / f"{GRAPH}.data").write_bytes(b"half a file")
+    again = runner.entry("conditioning", SIZE)
+    assert again.about["files"] == entry.about["files"]
 
 
 def test_weights_and_sizes_have_graphs_of_their_own(graphs):
