@@ -83,3 +83,21 @@ class Loader:
 
         VideoSource.read = dangerous  # type: ignore[method-assign]
         return load_pipeline(self.model, device=place)
+
+
+@dataclass(frozen=True)
+class SmallDisk:
+    """A pipeline in a process that may write no file of more than so many bytes: its disk is full then."""
+
+    model: str
+    bytes: int
+
+    def __call__(self, place: str) -> Any:
+        import resource
+
+        from workbench.pipeline.load import load_pipeline
+
+        pipe = load_pipeline(self.model, device=place)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an error in its place
+        resource.setrlimit(resource.RLIMIT_FSIZE, (self.bytes, self.bytes))
+        return pipe

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.batch_jobs import Loader
+from tests.batch_jobs import Loader, SmallDisk
 from tests.video_material import make_video, pictures
 from workbench.batch.clips import plan
 from workbench.batch.crews import crew
@@ -125,6 +125,26 @@ def test_a_killed_driver_is_begun_again_and_metrics_are_of_the_result(
     assert "no original of its name" in said.err
     assert main([*again, "--seed", "1"]) == 1  # refused by the record, clip by clip
     assert "settings seed 1 (was 0)" in capsys.readouterr().out
+
+
+def test_a_full_disk_costs_the_clips_that_do_not_fit_and_they_go_on_with_more_room(
+    alone: Any, model: str, tmp_path: Path
+) -> None:
+    """One fits; of one the frames do not, of another the state does not."""
+    (tmp_path / "in").mkdir()
+    for name, count, width in (("fits.mkv", 2, 32), ("long.mkv", 24, 32), ("large.mkv", 3, 64)):
+        make_video(tmp_path / "in" / name, pictures(count, width, 24))
+    tasks, _ = plan([str(tmp_path / "in")], str(tmp_path / "out"), lossless=True)
+    left = [Job(task.name, UpscaleClip(task, Orders(ONE)), task.weight) for task in tasks]
+    for load, done in ((SmallDisk(model, 200_000), {"fits.mkv"}), (Loader(model), {"long.mkv", "large.mkv"})):
+        workers = Processes(["cpu"], load, threads=1, imports=("workbench.pipeline.load",))
+        ended = {news.job: news for news in run_jobs(workers, left) if news.job and news.kind in ("done", "failed")}
+        assert {job.name for job in left if ended[job].kind == "done"} == done
+        left = [job for job in left if ended[job].kind == "failed"]
+        assert all("written" in ended[job].value for job in left), ended
+    for task in tasks:
+        expected = [made.image for made in alone.stream(open_clip(task.source), ONE)]
+        assert np.array_equal([frame.image for frame in open_clip(task.output)], expected), task
 
 
 def test_each_clip_has_the_engine_that_its_length_pays(

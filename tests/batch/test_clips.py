@@ -167,6 +167,7 @@ def test_from_and_to_s3(
         assert main(words) == 1
         said = capsys.readouterr().out
         assert "failed: s3://bucket/in/bad.mp4" in said
+        assert not [file for file in tmp_path.glob("workbench-batch-*/**/*") if file.is_file()]
         assert said.count("it was finished before") == 1
         store.put(f"{clips}/b.mp4", "bucket/in/a.mp4")
         assert main(words) == 1

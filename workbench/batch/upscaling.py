@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from workbench.video import Clip
 
 CHECKPOINT = 30.0  # seconds between two checkpoints of an output that lies elsewhere
+SOURCE, REFERENCE = "source", "reference"  # folders of what was fetched
 PATIENCE = 60.0  # seconds that the worker of a driver that is gone may still be at its last frame
 
 
@@ -52,11 +54,20 @@ class UpscaleClip:
     orders: Orders
 
     def __call__(self, pipe: Pipeline, tell: Tell) -> dict[str, Any]:
+        folder = work_folder(self.task.output)
+        try:
+            made = self._made(pipe, tell, folder)
+        except Exception:  # a stopped clip, which raises KeyboardInterrupt, goes on with what was fetched
+            _forget_fetched(folder)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)  # what is kept was brought to its address
+        return made
+
+    def _made(self, pipe: Pipeline, tell: Tell, folder: Path) -> dict[str, Any]:
         task, begun = self.task, time.monotonic()
         away = is_address(task.output)
-        folder = work_folder(task.output)
         mirror = Mirror(task.output, folder / task.name) if away else None
-        source = fetch(task.source, folder / "source") if is_address(task.source) else local_path(task.source)
+        source = fetch(task.source, folder / SOURCE) if is_address(task.source) else local_path(task.source)
         output = folder / task.name if mirror else local_path(task.output)
         if mirror is not None:
             mirror.pull()
@@ -73,7 +84,6 @@ class UpscaleClip:
         }
         if task.reference is not None:
             made["metrics"] = self._measured(clip, output, task.reference, folder)
-        shutil.rmtree(folder, ignore_errors=True)  # what is kept was brought to its address
         return made
 
     def _upscale(
@@ -114,10 +124,18 @@ class UpscaleClip:
         """Means over the frames, of the result as it was saved."""
         from workbench.comparison import Recorded, compare
 
-        original = fetch(reference, folder / "reference") if is_address(reference) else local_path(reference)
+        original = fetch(reference, folder / REFERENCE) if is_address(reference) else local_path(reference)
         column = Recorded(self._open(output), "result")
         truth = self._open(original)[slice(*self.orders.frames)]
         measured = compare(
             None, clip, reference=truth, against=[column], metrics=self.orders.metrics, size=self.orders.size
         )
         return {name: measured.summary("result", name).mean for name in measured.metrics}
+
+
+def _forget_fetched(folder: Path) -> None:
+    """What a failed clip has made stays, for another try."""
+    for name in (SOURCE, REFERENCE):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    with suppress(OSError):  # it is not empty
+        folder.rmdir()

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from workbench.errors import InputError
+from workbench.errors import InputError, OutputError
 from workbench.files import replacing
 from workbench.pipeline.settings import Settings
 
@@ -37,7 +37,10 @@ class State:
     """what it was loaded from"""
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes one safetensors file; a crash while writing leaves the file that was there before."""
+        """Writes one safetensors file; a crash while writing leaves the file that was there before.
+
+        Raises OutputError where it cannot be written.
+        """
         path = Path(path)
         tensors = {
             "previous_output": self.previous_output.cpu().contiguous(),
@@ -50,8 +53,13 @@ class State:
             "settings": self.settings.to_json(),
             "model": self.model,
         }
-        with replacing(path) as partial:
-            save_file(tensors, partial, metadata=about)
+        try:
+            with replacing(path) as partial:
+                save_file(tensors, partial, metadata=about)
+        except (SafetensorError, OSError) as error:
+            raise OutputError(
+                f"{path} could not be written ({error}); is the disk full? Make room and resume."
+            ) from error
         return path
 
     @classmethod
