@@ -72,7 +72,7 @@ class Loader:
 
     def __call__(self, place: str) -> Any:
         from workbench.pipeline.load import load_pipeline
-        from workbench.video.decode import VideoSource
+        from workbench.video._decode import VideoSource
 
         read = VideoSource.read
 

@@ -20,9 +20,9 @@ from PIL import Image
 
 from tests.batch_jobs import Loader, SmallDisk
 from tests.video_material import make_video, pictures
+from workbench.batch._processes import Processes
 from workbench.batch.clips import plan
 from workbench.batch.crews import crew
-from workbench.batch.processes import Processes
 from workbench.batch.progress import Progress
 from workbench.batch.runner import Job, News, run_jobs
 from workbench.batch.upscaling import Orders, UpscaleClip

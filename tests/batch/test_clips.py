@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from tests.video_material import make_video, pictures
-from workbench.batch import storage
+from workbench.batch import _storage as storage
 from workbench.batch.clips import plan, weigh
 from workbench.batch.upscaling import Orders, UpscaleClip
 from workbench.cli import main

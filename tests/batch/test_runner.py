@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.batch_jobs import Bad, Steps, dies, nothing, unable
+from workbench.batch._processes import Processes
 from workbench.batch.crews import parse
-from workbench.batch.processes import Processes
 from workbench.batch.runner import Job, run_jobs
 from workbench.errors import DeviceError, ModelError
 

@@ -209,7 +209,7 @@ def test_bad_options_are_one_line_and_exit_code_2(clip, model, capsys, words, me
 def test_a_full_disk_keeps_what_was_made(clip, model, capsys, monkeypatch):
     import errno
 
-    from workbench.video.sinks import PictureSink
+    from workbench.video._sinks import PictureSink
 
     append, count = PictureSink.append, iter(range(100))
 

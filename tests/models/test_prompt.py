@@ -14,9 +14,9 @@ from transformers import CLIPTokenizer
 
 from tests.model_folders import GOLDEN, MODEL, copy_model, edit_json, edit_tensors, use_hf_home
 from workbench.errors import ModelError
-from workbench.models import prompt as prompts
+from workbench.models import _prompt as prompts
+from workbench.models._prompt import empty_prompt_ids, load_prompt
 from workbench.models.folder import ModelFolder, read_json
-from workbench.models.prompt import empty_prompt_ids, load_prompt
 
 PREFIX = "text_model."
 CONFIG = read_json(MODEL / "text_encoder" / "config.json")

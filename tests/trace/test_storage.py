@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from workbench.errors import TraceError
 from workbench.pipeline.settings import Settings
 from workbench.trace import Trace
-from workbench.trace.storage import TapStore, parse_bytes
+from workbench.trace._storage import TapStore, parse_bytes
 from workbench.types import Frame
 
 ONE = Settings(steps=1)

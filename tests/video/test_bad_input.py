@@ -12,7 +12,8 @@ import pytest
 
 from tests.video_material import make_sound, make_video, noise, pictures, program_times
 from workbench.errors import InputError
-from workbench.video import index, open_clip
+from workbench.video import _index as index
+from workbench.video import open_clip
 
 
 @pytest.fixture(scope="module")

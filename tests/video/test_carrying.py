@@ -209,7 +209,7 @@ def test_a_track_that_did_not_arrive_is_not_called_copied(
     def lossy(track: Any, *_: object) -> str:
         return r"noise=drop=gt(n\,9)" if track.index == 1 else ""
 
-    monkeypatch.setattr("workbench.video.join._cut", lossy)
+    monkeypatch.setattr("workbench.video._join._cut", lossy)
     notes = write(tmp_path / "out.mkv", open_clip(rich)).notes
     assert any("sound 1 (aac, ger) is not whole: 10 of 95 packets" in note for note in notes)
     assert not any("copied" in note and "sound 1" in note and "not whole" not in note for note in notes)
@@ -221,7 +221,7 @@ def test_a_track_that_fails_does_not_cost_the_others(
     def failing(track: Any, *_: object) -> str:
         return "no_such_filter" if track.index == 1 else ""
 
-    monkeypatch.setattr("workbench.video.join._cut", failing)
+    monkeypatch.setattr("workbench.video._join._cut", failing)
     notes = write(tmp_path / "out.mkv", open_clip(rich)).notes
     assert "sound 1 (aac, ger) could not be carried over" in notes
     with av.open(str(tmp_path / "out.mkv")) as container:
@@ -232,7 +232,7 @@ def test_a_track_that_fails_does_not_cost_the_others(
 def test_lost_pictures_are_an_error_and_the_parts_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ffmpeg(*moving(1), *H264, tmp_path / "in.mp4")
     clip = open_clip(tmp_path / "in.mp4")
-    monkeypatch.setattr("workbench.video.join.Job.count", 11)
+    monkeypatch.setattr("workbench.video._join.Job.count", 11)
     with pytest.raises(OutputError, match=r"10 of 11 frames arrived.*; 10 frames in .*part-000000"):
         write(tmp_path / "out.mkv", clip, stop=10)
     assert not (tmp_path / "out.mkv").exists()

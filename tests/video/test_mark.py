@@ -15,9 +15,9 @@ from PIL import Image
 
 from tests.video_material import decoded, make_video, noise, pictures
 from workbench.video import ClipWriter, frames_in, open_clip
+from workbench.video._segments import parts_of
 from workbench.video.files import companion, media_path, placed
 from workbench.video.mark import Mark
-from workbench.video.segments import parts_of
 
 ABOUT = {"settings": {"steps": 4, "flow": "auto"}, "source": "Mum – 50 %\n.mp4"}
 NAMES = [

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.video_material import ffmpeg, program_frames, program_times
 from workbench.pixels import eight_bit
-from workbench.video import index, open_clip
+from workbench.video import _index as index
+from workbench.video import open_clip
 
 SIZE = (48, 32)
 H264 = "-c:v libx264 -preset veryfast -qp 12"

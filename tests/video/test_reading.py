@@ -16,7 +16,7 @@ from tests.video_material import SAMPLE_RATE, make_video, noise, pictures
 from workbench.errors import InputError
 from workbench.types import Frame
 from workbench.video import Clip, open_clip
-from workbench.video.index import read_index
+from workbench.video._index import read_index
 
 FRAMES = 30
 KINDS: dict[str, dict[str, object]] = {

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.video_material import SAMPLE_RATE, heard, make_video, noise, pictures
 from workbench.errors import OutputError
 from workbench.video import Clip, ClipWriter, frames_in, open_clip
-from workbench.video.segments import count_frames, part_path
+from workbench.video._segments import count_frames, part_path
 
 OUTPUTS = ["out.mp4", "out.mkv", "out"]
 FRAMES = 16

@@ -293,7 +293,7 @@ def test_a_disk_too_full_to_finish_keeps_the_part(tmp_path: Path, monkeypatch: p
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("workbench.video.sinks.join", full)
+        patch.setattr("workbench.video._sinks.join", full)
         with (
             pytest.raises(OutputError, match=r"could not be finished: the disk is full; 8 frames in .*000000\.nut"),
             ClipWriter(tmp_path / "out.mkv", fps=25) as writer,

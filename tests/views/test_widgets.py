@@ -18,9 +18,9 @@ from workbench.errors import TraceError
 from workbench.pipeline.settings import Settings
 from workbench.trace import Trace
 from workbench.views.plots.motion import flow_colours
-from workbench.views.widgets.form import MOST_STEPS, SettingsForm
-from workbench.views.widgets.latest import Latest
-from workbench.views.widgets.render import ALL, views
+from workbench.views.widgets._form import MOST_STEPS, SettingsForm
+from workbench.views.widgets._latest import Latest
+from workbench.views.widgets._render import ALL, views
 
 TWO = Settings(steps=2)
 LONG = 120  # seconds; a bound, not an expectation

@@ -48,5 +48,5 @@ def _harmless(study: Study, row: StudyRow) -> bool:
 
 
 def _better(row: StudyRow) -> bool:
-    """Whether a row has more fidelity and no more flicker; whether that is certain, its words say."""
+    """Whether a row has more fidelity and no more flicker. Its words say whether that is certain."""
     return row.values["psnr_y"].difference > 0 and row.values["flicker"].difference <= 0

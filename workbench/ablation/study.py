@@ -11,7 +11,7 @@ from typing import Any
 from workbench.errors import InputError
 from workbench.pipeline.settings import Settings
 
-NOTHING = 0.01  # of the memory: less is not worth a word
+NOTHING = 0.01  # of the memory; a smaller change is not mentioned
 FORMAT = "stream-diffvsr-ablation/2"
 BASE = "default settings"
 METRICS = ("psnr_y", "ssim_y", "haarpsi", "flicker")
@@ -130,7 +130,7 @@ def committed() -> Study:
 
 
 def shipped() -> Path:
-    """Where it lies."""
+    """Where the committed table lies."""
     return Path(str(files("workbench") / "data" / "ablation.json"))
 
 

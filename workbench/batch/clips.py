@@ -13,7 +13,7 @@ from typing import Any
 import av
 from av.error import FFmpegError
 
-from workbench.batch.storage import is_address, local_path, open_system
+from workbench.batch._storage import is_address, local_path, open_system
 from workbench.errors import InputError, OutputError, WorkbenchError
 from workbench.video import is_picture, list_clips
 from workbench.video.container import CONTAINERS, VIDEO_SUFFIXES

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.batch.processes import Processes
+from workbench.batch._processes import Processes
 from workbench.batch.runner import Crew
 from workbench.errors import DeviceError
 
@@ -50,7 +50,7 @@ def crew(load: Callable[[str], Any], *, devices: str = AUTO, ray: str | None = N
     """
     asked = parse(devices)
     if ray is not None:
-        from workbench.batch.cluster import RayCrew, connect, devices_there
+        from workbench.batch._cluster import RayCrew, connect, devices_there
 
         connect(ray)
         return RayCrew(asked or devices_there(), load)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from workbench.batch._storage import exists, identity, is_address, local_path, open_system
 from workbench.batch.clips import Task
 from workbench.batch.runner import Job, News
-from workbench.batch.storage import exists, identity, is_address, local_path, open_system
 from workbench.files import replacing
 
 TABLE_EVERY = 10.0  # seconds

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.batch._storage import Mirror, fetch, is_address, local_path, work_folder
 from workbench.batch.clips import Task
 from workbench.batch.runner import Tell
-from workbench.batch.storage import Mirror, fetch, is_address, local_path, work_folder
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.size import OutputSize
 

@@ -97,7 +97,7 @@ def frame_slice(text: str) -> slice:
 
 
 def add_devices(parser: argparse.ArgumentParser, *, default: str | None = "auto") -> None:
-    """Over which workers the clips go (see ``workbench.batch.crew``)."""
+    """Over which workers the clips go (see ``workbench.batch.crews``)."""
     group = parser.add_argument_group("workers")
     group.add_argument(
         "--devices", metavar="LIST", default=default,

@@ -116,7 +116,7 @@ def _run(args: argparse.Namespace, stream: BinaryIO | None) -> int:
 
 
 def _published_only(args: argparse.Namespace) -> None:
-    """The published flags: said, where they have no meaning here."""
+    """Notes the published flags that have no meaning here."""
     if args.enable_tensorrt:
         args.engine = tensorrt_or(args.engine, args.device)
     if args.image_height or args.image_width:
@@ -184,7 +184,7 @@ def _settle(pipe: Pipeline, job: Job, clip: Clip, settings: Settings, args: argp
         chosen = choose_engine(pipe, size, settings, frames, lambda words: print(words, file=sys.stderr))
         notes += [chosen] if chosen else []
     for note in notes:
-        if args.dry_run or not note.startswith("vae_slicing is off"):  # what is as usual goes without saying
+        if args.dry_run or not note.startswith("vae_slicing is off"):  # nothing is told where nothing was chosen
             print(f"note: {job.source}: {note}", file=sys.stderr)
     if args.dry_run:
         motion, estimate = pipe.motion(settings, size), estimate_memory(pipe, size, settings)

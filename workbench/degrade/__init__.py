@@ -1,14 +1,13 @@
 """What happens to pictures before they are upscaled: made smaller, blurred, noisy, compressed.
 
-``resize``: high resolution -> a quarter of it, and lazily for a clip. ``codecs``: frames through a codec and back.
-``damage``: blur, sensor noise and JPEG. ``random_chain``: Real-ESRGAN's. ``chain``: all of these by name.
+A quarter of the size (``DEGRADATIONS``), codecs and back (``CODECS``), blur, sensor noise, JPEG, Real-ESRGAN's chain by
+chance; and all of these by name (``degraded``).
 """
 
-from workbench.degrade.chain import DAMAGES, REALESRGAN, Chain, Kind, damaged, degraded, parse
-from workbench.degrade.codecs import CODECS, Codec, compressed
-from workbench.degrade.damage import blurred, jpeg, noisy
-from workbench.degrade.random_chain import realesrgan
-from workbench.degrade.resize import (
+from workbench.degrade._codecs import CODECS, Codec, compressed
+from workbench.degrade._damage import blurred, jpeg, noisy
+from workbench.degrade._random_chain import realesrgan
+from workbench.degrade._resize import (
     DEGRADATIONS,
     area,
     bicubic,
@@ -17,6 +16,7 @@ from workbench.degrade.resize import (
     matlab,
     region,
 )
+from workbench.degrade.chain import DAMAGES, REALESRGAN, Chain, Kind, damaged, degraded, parse
 
 __all__ = [
     "CODECS",

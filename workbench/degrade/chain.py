@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workbench.degrade.codecs import CODECS, compressed
-from workbench.degrade.damage import blurred, jpeg, noisy
-from workbench.degrade.random_chain import realesrgan
-from workbench.degrade.resize import DEGRADATIONS, Changed, cropped
+from workbench.degrade._codecs import CODECS, compressed
+from workbench.degrade._damage import blurred, jpeg, noisy
+from workbench.degrade._random_chain import realesrgan
+from workbench.degrade._resize import DEGRADATIONS, Changed, cropped
 from workbench.errors import SettingsError
 from workbench.pixels import SCALE, eight_bit, image_to_unit, unit_to_image
 from workbench.types import Frame

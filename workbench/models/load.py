@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from workbench.errors import ModelError
+from workbench.models._prompt import load_prompt
 from workbench.models.autoencoder import TemporalAutoencoderTiny
 from workbench.models.folder import (
     COMPONENTS,
@@ -31,7 +32,6 @@ from workbench.models.networks import (
     UNet2DConditionModel,
     diffusers_logging,
 )
-from workbench.models.prompt import load_prompt
 
 CLASSES: dict[str, type[ModelMixin]] = {
     "unet": UNet2DConditionModel,

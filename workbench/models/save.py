@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from workbench.errors import OutputError
+from workbench.models._prompt import EMBEDS
 from workbench.models.folder import COMPONENTS, REPLACING
 from workbench.models.hub import WEIGHTS
 from workbench.models.models import Models
 from workbench.models.networks import ConfigMixin, diffusers_version
-from workbench.models.prompt import EMBEDS
 
 STAGING = ".saving"
 INDEX = {

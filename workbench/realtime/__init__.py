@@ -6,9 +6,9 @@ comes out. ``run_live`` puts the three together and counts frames, drops and del
 the machine first, so that steps and size can follow from a wanted rate.
 """
 
+from workbench.realtime._pace import Pace
 from workbench.realtime.calibrate import Cost, calibrate, choose
 from workbench.realtime.newest import Captured, Newest
-from workbench.realtime.pace import Pace
 from workbench.realtime.run import Report, run_live
 from workbench.realtime.session import Session
 from workbench.realtime.sinks import Sink, open_sink

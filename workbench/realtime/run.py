@@ -14,9 +14,9 @@ from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pixels import eight_bit
+from workbench.realtime._pace import Pace
 from workbench.realtime.calibrate import MARGIN, Cost, choose, within
 from workbench.realtime.newest import Captured, Ended, Newest
-from workbench.realtime.pace import Pace
 from workbench.realtime.session import Session
 from workbench.realtime.sinks import Closed, Sink
 from workbench.realtime.sources import Source, start

@@ -51,8 +51,8 @@ class TapRow:
         return [self.name.replace("{k}", str(k)) for k in range(counts.get(self.counted, MANY))]
 
 
-INSIDE = ("tpm.", "decoder.")  # rows of what a network holds
-MEMORY = "tpm.{k}.previous"  # but for this one: the loop hands it over
+INSIDE = ("tpm.", "decoder.")  # names of values inside a network
+MEMORY = "tpm.{k}.previous"  # not inside: the loop hands it over
 NETWORK = "about -1..1"
 FREE = "unbounded"
 
@@ -163,7 +163,7 @@ def matching(pattern: str, counts: Mapping[str, int] | None = None) -> list[TapR
 
 
 def inside(pattern: str) -> list[str]:
-    """The rows it fits that happen inside a network: only there where torch runs it."""
+    """The rows that the glob fits and that only a network run by torch has."""
     return [row.name for row in matching(pattern) if row.name.startswith(INSIDE) and row.name != MEMORY]
 
 

@@ -18,11 +18,12 @@ from workbench._version import __version__
 from workbench.devices import peak_memory
 from workbench.errors import TraceError
 from workbench.pixels import to_picture
-from workbench.trace import storage, taps
+from workbench.trace import _storage as storage
+from workbench.trace import taps
+from workbench.trace._frame import FrameTap, ReplayTap
+from workbench.trace._storage import TapStore, parse_bytes, show_bytes
 from workbench.trace.edits import Edit, EditFunction
-from workbench.trace.frame import FrameTap, ReplayTap
 from workbench.trace.hooks import NETWORKS, find_attention, find_modules, hooked
-from workbench.trace.storage import TapStore, parse_bytes, show_bytes
 from workbench.trace.tap import Tap
 
 FOR_DECODING = ("lr", "tpm.*.previous")

@@ -14,9 +14,9 @@ import numpy as np
 
 from workbench.errors import InputError
 from workbench.types import Frame
-from workbench.video.animation import AnimationSource
-from workbench.video.arrays import ArraySource, StreamSource, is_tensor
-from workbench.video.decode import VideoSource
+from workbench.video._animation import AnimationSource
+from workbench.video._arrays import ArraySource, StreamSource, is_tensor
+from workbench.video._decode import VideoSource
 from workbench.video.images import IMAGE_SUFFIXES, ImageSource, image_header, read_header
 from workbench.video.source import Audio, Source, SourceInfo, as_rate
 

@@ -15,9 +15,9 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from workbench.errors import InputError
 from workbench.pixels import eight_bit, float_to_image
-from workbench.video.filters import Chain, Steps
-from workbench.video.light import UNKNOWN, Light, read_light
-from workbench.video.orientation import Orientation, from_display_matrix
+from workbench.video._filters import Chain, Steps
+from workbench.video._light import UNKNOWN, Light, read_light
+from workbench.video._orientation import Orientation, from_display_matrix
 
 # libswscale's flags for exact rounding and interpolated chroma; PyAV names them from version 18 on.
 _ACCURATE_RND, _FULL_CHR_H_INP = 0x40000, 0x4000

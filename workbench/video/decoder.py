@@ -12,8 +12,8 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from workbench.errors import InputError
+from workbench.video._stamps import BestEffort
 from workbench.video.container import video_stream
-from workbench.video.stamps import BestEffort
 
 # libav's own VP8 and VP9 decoders leave the alpha channel out; these know it.
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}

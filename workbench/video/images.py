@@ -20,8 +20,8 @@ from PIL import Image, ImageCms
 
 from workbench.errors import InputError
 from workbench.types import Frame
+from workbench.video._orientation import Orientation, from_exif
 from workbench.video.colour import on_black
-from workbench.video.orientation import Orientation, from_exif
 from workbench.video.source import SourceInfo
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".jxl"})

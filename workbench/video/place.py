@@ -10,10 +10,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from workbench.errors import OutputError
+from workbench.video._segments import PICTURE_NAME, VIDEO_SUFFIXES, frames_in, parts_of
 from workbench.video.clip import Clip
 from workbench.video.files import companion, placed
 from workbench.video.mark import Mark
-from workbench.video.segments import PICTURE_NAME, VIDEO_SUFFIXES, frames_in, parts_of
 
 _LEFT_BY_SYSTEMS = ("Thumbs.db", "desktop.ini")  # systems put them into any folder
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from workbench.errors import InputError
 from workbench.types import Frame
-from workbench.video.light import UNKNOWN, Light
+from workbench.video._light import UNKNOWN, Light
 
 
 @dataclass(frozen=True)

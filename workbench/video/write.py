@@ -13,12 +13,12 @@ from typing import Any
 from av.error import FFmpegError
 
 from workbench.errors import InputError, OutputError
-from workbench.video.arrays import checked_image
+from workbench.video._arrays import checked_image
+from workbench.video._sinks import PictureSink, Sink, VideoSink
 from workbench.video.clip import Clip, open_clip
 from workbench.video.encode import HDR
 from workbench.video.mark import Mark
 from workbench.video.place import check_format, check_place, check_vacant, hold, is_video
-from workbench.video.sinks import PictureSink, Sink, VideoSink
 from workbench.video.source import as_rate
 
 

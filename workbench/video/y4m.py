@@ -18,13 +18,13 @@ import av
 import numpy as np
 
 from workbench.errors import InputError, SettingsError
-from workbench.video.arrays import checked_image
+from workbench.video._arrays import checked_image
+from workbench.video._filters import Chain
+from workbench.video._pipe import MATRICES, Layout, Opened, PipeSource, opener
+from workbench.video._planes import Planes
 from workbench.video.clip import Clip
 from workbench.video.colour import SWS_FLAGS, SWS_MATRICES, assumed_matrix
 from workbench.video.encode import with_bits
-from workbench.video.filters import Chain
-from workbench.video.pipe import MATRICES, Layout, Opened, PipeSource, opener
-from workbench.video.planes import Planes
 from workbench.video.source import SourceInfo, as_rate
 
 MAGIC = b"YUV4MPEG2"

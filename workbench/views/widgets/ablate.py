@@ -21,9 +21,9 @@ from workbench.pipeline.settings import Settings
 from workbench.video import Clip, open_clip
 from workbench.views.plots.style import ERRORS
 from workbench.views.show import as_pil
-from workbench.views.widgets.form import SettingsForm
-from workbench.views.widgets.latest import Latest
-from workbench.views.widgets.render import colour_scale, difference_png, png
+from workbench.views.widgets._form import SettingsForm
+from workbench.views.widgets._latest import Latest
+from workbench.views.widgets._render import colour_scale, difference_png, png
 
 if TYPE_CHECKING:
     from workbench.pipeline.pipeline import Pipeline

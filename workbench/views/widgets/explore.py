@@ -10,7 +10,7 @@ from ipywidgets import HTML, Dropdown, HBox, Image, IntSlider, Layout, Play, VBo
 
 from workbench.errors import TraceError
 from workbench.trace.trace import Trace
-from workbench.views.widgets.render import ALL, View, views
+from workbench.views.widgets._render import ALL, View, views
 
 USUAL = (("x0, decoded", "frame", "decoded", "warped"), ("flow",), ("tpm.0.fused", "artg.mid", "latent", "noise_pred"))
 

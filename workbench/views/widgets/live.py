@@ -20,8 +20,8 @@ from workbench.realtime.run import scaled
 from workbench.realtime.sinks import jpeg
 from workbench.realtime.sources import play, start
 from workbench.trace.trace import Trace
-from workbench.views.widgets.form import SettingsForm
-from workbench.views.widgets.render import views
+from workbench.views.widgets._form import SettingsForm
+from workbench.views.widgets._render import views
 
 if TYPE_CHECKING:
     from workbench.pipeline.output import Output

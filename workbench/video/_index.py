@@ -17,9 +17,9 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from workbench.errors import InputError
+from workbench.video._stamps import Steady, steady, typical_step
 from workbench.video.container import open_media, video_stream
 from workbench.video.decoder import Decoder, nothing_decodes
-from workbench.video.stamps import Steady, steady, typical_step
 
 _SEEKABLE = ("mov", "matroska")  # key frame flags and time stamps of these can be relied on
 _QUICK = 5e8  # pixels that are decoded in about a second: below, every file is decoded to be counted

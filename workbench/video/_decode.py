@@ -17,11 +17,11 @@ from av.stream import Disposition
 
 from workbench.errors import InputError
 from workbench.types import Frame
+from workbench.video._filters import deinterlaced
+from workbench.video._index import FrameIndex, read_index
 from workbench.video.colour import Colour, Converter, describe
 from workbench.video.container import audio_stream, open_media
 from workbench.video.decoder import Decoder, has_hidden_alpha, nothing_decodes
-from workbench.video.filters import deinterlaced
-from workbench.video.index import FrameIndex, read_index
 from workbench.video.source import Audio, SourceInfo
 
 _JITTER = Fraction(2, 1000)  # seconds

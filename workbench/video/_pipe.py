@@ -15,10 +15,10 @@ import av
 
 from workbench.errors import InputError
 from workbench.types import Frame
+from workbench.video._filters import Chain, deinterlaced
+from workbench.video._planes import Planes
 from workbench.video.clip import Clip
 from workbench.video.colour import Converter, describe
-from workbench.video.filters import Chain, deinterlaced
-from workbench.video.planes import Planes
 from workbench.video.source import SourceInfo, as_rate
 
 Opened = Callable[[], BinaryIO]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import errors
-from workbench.batch.processes import do
+from workbench.batch._processes import do
 from workbench.batch.runner import Job
 from workbench.errors import DeviceError, WorkbenchError
 

@@ -11,14 +11,10 @@ import numpy as np
 from PIL import Image
 
 from workbench.errors import OutputError, SettingsError
-from workbench.video.clip import Clip
-from workbench.video.clock import Clock
-from workbench.video.encode import HDR, PartEncoder, choose_coding, with_bits
-from workbench.video.join import Job, check_joinable, join
-from workbench.video.mark import Mark
-from workbench.video.place import is_picture
-from workbench.video.program import ffmpeg_path
-from workbench.video.segments import (
+from workbench.video._clock import Clock
+from workbench.video._join import Job, check_joinable, join
+from workbench.video._program import ffmpeg_path
+from workbench.video._segments import (
     PICTURE_NAME,
     Segment,
     count_frames,
@@ -28,7 +24,11 @@ from workbench.video.segments import (
     parts_of,
     picture_path,
 )
-from workbench.video.tracks import read_carried
+from workbench.video._tracks import read_carried
+from workbench.video.clip import Clip
+from workbench.video.encode import HDR, PartEncoder, choose_coding, with_bits
+from workbench.video.mark import Mark
+from workbench.video.place import is_picture
 
 
 class Sink(Protocol):

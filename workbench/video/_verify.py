@@ -10,10 +10,10 @@ import av
 from av.container import InputContainer
 
 from workbench.errors import InputError, OutputError
-from workbench.video.clock import Window
+from workbench.video._clock import Window
+from workbench.video._tracks import Carried, Track, Way
 from workbench.video.container import open_media
 from workbench.video.files import media_path
-from workbench.video.tracks import Carried, Track, Way
 
 _SHORT = 0.1  # seconds of sound that codecs may round away
 _LATE = 0.002  # seconds that a sound may begin late before a note tells so

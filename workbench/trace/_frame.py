@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 
 from torch import Tensor
 
+from workbench.trace._storage import TapStore
 from workbench.trace.edits import Edit
-from workbench.trace.storage import TapStore
 
 STEPPED = ("unet.", "controlnet.", "attention.")  # modules that run at every step
 

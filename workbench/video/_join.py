@@ -17,15 +17,15 @@ import av
 from av.bitstream import BitStreamFilterContext
 
 from workbench.errors import OutputError
-from workbench.video.clock import Clock, Window
+from workbench.video._clock import Clock, Window
+from workbench.video._program import ProgramError, run_ffmpeg
+from workbench.video._segments import Segment
+from workbench.video._tracks import Carried, Track, Way
+from workbench.video._verify import verify
 from workbench.video.container import CONTAINERS
 from workbench.video.encode import Coding
 from workbench.video.files import media_path
 from workbench.video.mark import Mark
-from workbench.video.program import ProgramError, run_ffmpeg
-from workbench.video.segments import Segment
-from workbench.video.tracks import Carried, Track, Way
-from workbench.video.verify import verify
 
 _FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
 _PIPES = {".mp4": {"movflags": "empty_moov+frag_keyframe+default_base_moof"}, ".mkv": {}}
