@@ -188,6 +188,7 @@ def test_stop_ends_a_run_after_the_frame_in_hand(tiny_pipe, moving_frames):
         """A pipeline whose second frame waits until it is told to go on."""
 
         models, device, motion = tiny_pipe.models, tiny_pipe.device, tiny_pipe.motion
+        engine_at = tiny_pipe.engine_at
         made = 0
 
         def stream(self, frames, settings, **more):
