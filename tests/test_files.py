@@ -1,8 +1,9 @@
-"""A file is written whole or not at all."""
+"""A file is written whole or not at all; a table says what it is."""
 
 import pytest
 
-from workbench.files import partials, replacing
+from workbench.errors import InputError
+from workbench.files import partials, replacing, table_values
 
 
 @pytest.mark.parametrize("name", ["file", "x" * 255])
@@ -33,3 +34,11 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path) -> None:
         raise RuntimeError
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("{", "this is no JSON"), ('{"format": "b/1"}', "got the format 'b/1'"), ("[]", "None")]
+)
+def test_a_table_of_another_kind_is_refused(text, said):
+    with pytest.raises(InputError, match=said):
+        table_values(text, "a/1")

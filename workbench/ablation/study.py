@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import InputError
+from workbench.files import table_text, table_values
 from workbench.pipeline.settings import Settings
 
 NOTHING = 0.01  # of the memory; a smaller change is not mentioned
@@ -110,13 +109,11 @@ class Study:
         return None if row.memory is None or not self.base.memory else row.memory / self.base.memory
 
     def to_json(self) -> str:
-        return json.dumps({"format": FORMAT} | asdict(self), indent=1, ensure_ascii=False) + "\n"
+        return table_text(self, FORMAT)
 
     @classmethod
     def from_json(cls, text: str) -> Study:
-        content: Any = json.loads(text)
-        if not isinstance(content, dict) or content.pop("format", "") != FORMAT:
-            raise InputError(f"this is no ablation table of this workbench: expected format {FORMAT}.")
+        content = table_values(text, FORMAT)
         rows = [
             StudyRow(**row | {"values": {name: Value(**value) for name, value in row["values"].items()}})
             for row in content.pop("rows")

@@ -5,12 +5,10 @@ Made by one command, which also checks it; every word of the page follows from t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from workbench.comparison.machine import machine, versions
 from workbench.comparison.peers import PEERS
 from workbench.comparison.upscalers import Upscaler
 from workbench.devices import readable
-from workbench.errors import InputError
+from workbench.files import table_text, table_values
 from workbench.metrics import METRICS
 from workbench.pipeline.pipeline import Pipeline
 
@@ -67,13 +65,11 @@ class PeerTable:
     made: dict[str, str]
 
     def to_json(self) -> str:
-        return json.dumps({"format": FORMAT} | asdict(self), indent=1, ensure_ascii=False) + "\n"
+        return table_text(self, FORMAT)
 
     @classmethod
     def from_json(cls, text: str) -> PeerTable:
-        content: Any = json.loads(text)
-        if not isinstance(content, dict) or content.pop("format", "") != FORMAT:
-            raise InputError(f"this is no table of peers of this workbench: expected format {FORMAT}.")
+        content = table_values(text, FORMAT)
         rows = [PeerRow(**row) for row in content.pop("rows")]
         return cls(rows=rows, size=tuple(content.pop("size")), **content)
 
