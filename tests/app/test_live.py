@@ -1,5 +1,5 @@
-"""The Live tab in a real Chromium with its fake camera: pictures come back, controls act, and whoever leaves frees the
-lane."""
+"""The Live tab in a real Chromium with its fake camera and screen: pictures come back, controls act, a turn ends where
+others wait, and whoever leaves frees the lane."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import av
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.app_pages import MARKS, server_fixture, visit  # noqa: F401
-from tests.app_server import AppServer, until
+from tests.app_pages import MARKS, visit
+from tests.app_server import AppServer, app_server, until
 from tests.browser import chromium
+from workbench.app.models import PUBLISHED
 from workbench.app.page import boxes
 from workbench.app.page.look import head
 
@@ -22,7 +23,15 @@ CAMERA = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
+    "--auto-select-desktop-capture-source=Entire screen",
 ]
+TURN = 4.0  # seconds of a viewer while others wait
+
+
+@pytest.fixture(scope="module", name="server")
+def server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    with app_server(tmp_path_factory.mktemp("data"), "--live-seconds", f"{TURN}") as running:
+        yield running
 
 
 @pytest.fixture(scope="module", name="browser")
@@ -37,9 +46,9 @@ def browser_fixture() -> Iterator[Browser]:
             browser.close()
 
 
-def begin(page: Page) -> None:
+def begin(page: Page, source: str = "Camera") -> None:
     page.get_by_role("tab", name="Live").click()
-    page.get_by_role("button", name="Camera", exact=True).click()
+    page.get_by_role("button", name=source, exact=True).click()
 
 
 def shown(page: Page) -> int:
@@ -81,6 +90,10 @@ def test_a_camera_is_upscaled_while_it_runs(server: AppServer, browser: Browser)
         view.locator("[name=artg]").fill("0")  # acts while it runs: without ARTG there is no ControlNet
         until(lambda: "controlnet 0 ms" in view.locator("#legend").inner_text())
 
+        view.get_by_role("combobox", name="Model").select_option(PUBLISHED)  # without a network
+        expect(view.locator("#trouble")).to_contain_text("the hub cannot be reached")
+        expect(view.get_by_role("combobox", name="Model")).to_have_value("")  # the session goes on with the one it has
+
         view.get_by_role("button", name="Record").click()
         expect(view.get_by_role("button", name="Stop recording")).to_be_visible()
         begun = shown(page)
@@ -95,13 +108,14 @@ def test_a_camera_is_upscaled_while_it_runs(server: AppServer, browser: Browser)
             assert sum(1 for _ in container.decode(video=0)) >= 2
 
         with visit(browser, server.url) as second:
-            begin(second)  # one device, one viewer
+            begin(second, "Share a screen")  # one device, one viewer
             expect(second.locator("live-view[data-state=waiting]")).to_be_attached()
             expect(second.locator("live-view #said")).to_contain_text("1 job goes before this one")
-            page.close()  # without a word
+            expect(page.locator("live-view[data-state=idle] #said")).to_contain_text("Your turn is over")
+            until(lambda: server.status(token)["state"] in ("done", "stopped"))
+            until(lambda: shown(second) >= 0)
+            token = second.evaluate("document.querySelector('live-view').token")
+            second.close()  # without a word
             left = time.monotonic()
             until(lambda: server.status(token)["state"] in ("done", "stopped"))
             assert time.monotonic() - left < 30
-            until(lambda: shown(second) >= 0)
-            second.get_by_role("button", name="Stop", exact=True).click()
-            expect(second.locator("live-view[data-state=idle]")).to_be_attached()

@@ -167,7 +167,8 @@ class Task:
     def told(self, text: str) -> str:
         """A message without this server's paths: files are called as the person calls them."""
         text = told(text, [path for path in (self.source, *self.others) if path is not None])
-        return text.replace(f"{self.public}{os.sep}", "").replace(str(self.folder), "the job")
+        text = text.replace(f"{self.public}{os.sep}", "").replace(str(self.folder), "the job")
+        return text.replace(str(Path.home()), "~")
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
