@@ -69,7 +69,13 @@ def ffmpeg(*words: str, **options: object) -> Iterator[subprocess.Popen[bytes]]:
 def watched(pipe: wb.Pipeline, address: str, frames: int = 4) -> None:
     """So many frames come from the address, and they move."""
     sink, said = Kept(), list[str]()
-    run_live(pipe, open_source(address), sink, SETTINGS, most_frames=frames, say=said.append)
+    end = time.monotonic() + 60
+
+    def say(words: str) -> None:
+        said.append(words)
+        assert time.monotonic() < end, said
+
+    run_live(pipe, open_source(address), sink, SETTINGS, most_frames=frames, say=say)
     assert [image.shape for image in sink.images] == [(96, 128, 3)] * frames, said
     assert np.abs(sink.images[0].astype(int) - sink.images[-1]).mean() > 0.1
 

@@ -246,18 +246,20 @@ def _dshow_name(which: str) -> str:
     return names[int(which)]
 
 
-_LIVE = {"fflags": "nobuffer", "probesize": "500000", "analyzeduration": "1000000"}
+_LIVE = {"probesize": "500000", "analyzeduration": "1000000"}
 # A playlist from the network may name addresses of the network, and no files of this machine.
 _NETWORK = "http,https,tcp,tls,crypto,httpproxy,udp,rtp,rtmp,rtmps,rtmpt,rtsp,rtsps"
 _OPTIONS: dict[str, dict[str, str]] = {
     "rtsp": {"rtsp_transport": "tcp"},
     "udp": {"overrun_nonfatal": "1"},
 }
+_AT_ONCE = {"fflags": "nobuffer"}  # what is read to find out about a stream is left out: of a playlist, whole segments
 
 
 def _network(text: str, fps: float | None, raw: str | None) -> Source:
     scheme = text.partition("://")[0].lower()
-    options = {**_LIVE, "protocol_whitelist": _NETWORK, **_OPTIONS.get(scheme, {})}
+    at_once = {} if scheme in ("http", "https") else _AT_ONCE
+    options = {**_LIVE, **at_once, "protocol_whitelist": _NETWORK, **_OPTIONS.get(scheme, {})}
     return LibavSource(Address(text, re.sub(r"//[^/@]*@", "//", text), options=options))  # no password in messages
 
 
