@@ -45,11 +45,13 @@ SHRUNK = (0.75, 0.5, 0.375, 0.25, 0.125)
 
 @dataclass(frozen=True)
 class Facts:
-    """What a job is: ``frames`` of ``size`` (h, w), run under each of ``settings``."""
+    """What a job is."""
 
     frames: int
     size: tuple[int, int]
+    """(h, w)"""
     settings: tuple[Settings, ...]
+    """the frames are run under each of them"""
     device: str
     dtype: str
 

@@ -24,16 +24,15 @@ CALIBRATION_FRAMES = 3
 
 @dataclass(frozen=True)
 class Speed:
-    """``seconds``: the model's, for a frame of ``size`` (h, w) that has a previous one, under ``settings``.
-
-    ``extra``: kind of job -> seconds beyond the model's, per unit of that kind (see ``units``): reading, writing,
-    metrics, figures.
-    """
+    """How long a frame takes."""
 
     size: tuple[int, int]
+    """(h, w)"""
     settings: dict[str, Any]
     seconds: float
+    """the model's, for a frame that has a previous one"""
     extra: dict[str, float] = field(default_factory=dict)
+    """kind of job -> seconds of reading, writing, metrics and figures, per unit of that kind (see ``units``)"""
 
 
 def units(kind: Kind, size: tuple[int, int], steps: int) -> float:

@@ -17,11 +17,13 @@ ONE = Settings(steps=1)  # the peak does not depend on the number of steps, the 
 
 @dataclass(frozen=True)
 class Configuration:
-    """``size``: (h, w). ``model``: a name on the page; ``check_estimates`` is told where it is loaded from."""
+    """What is estimated and measured."""
 
     size: tuple[int, int]
+    """(h, w)"""
     settings: Settings = field(default_factory=Settings)
     model: str = EMBEDDED
+    """a name on the page; ``check_estimates`` is told where it is loaded from"""
     dtype: str = "fp32"
 
     def __str__(self) -> str:

@@ -38,12 +38,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Report:
-    """One run of the bench; times are seconds per frame, of frames that have a previous one.
-
-    ``memory``: bytes above the start at each stage's highest point, measured in a fresh process (``measure_memory``).
-    ``flop``: floating-point operations of a frame; ``matmul``: FLOP/s of the best matrix product here. ``trace_off``:
-    share of a frame that its taps cost when nobody listens. ``video``: seconds to read a frame and to write one.
-    """
+    """One run of the bench; times are seconds per frame, of frames that have a previous one."""
 
     size: tuple[int, int]
     settings: Settings
@@ -56,10 +51,15 @@ class Report:
     convolution: Timing
     dtype: str = "float32"
     memory: dict[str, int] = field(default_factory=dict)
+    """bytes above the start at each stage's highest point, in a fresh process (``measure_memory``)"""
     flop: int = 0
+    """floating-point operations of a frame"""
     matmul: float = 0.0
+    """FLOP/s of the best matrix product here"""
     trace_off: float = 0.0
+    """share of a frame that its taps cost when nobody listens"""
     video: dict[str, float] = field(default_factory=dict)
+    """seconds to read a frame and to write one"""
     versions: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -19,14 +19,17 @@ from workbench.startup import own_process
 
 @dataclass(frozen=True)
 class Measured:
-    """Bytes: ``growth`` of the peak over what was there with the model loaded and warm; ``stages``: that of each.
-    ``estimated``: what ``estimate_memory`` says of ``growth``. ``process``: the peak of everything, Python included."""
+    """What a run in a process of its own took; memory in bytes."""
 
     growth: int
+    """of the peak, over what was there with the model loaded and warm"""
     seconds: float
     stages: dict[str, int]
+    """growth of each stage"""
     estimated: int
+    """what ``estimate_memory`` says of the growth"""
     process: int
+    """the peak of everything, Python included"""
 
 
 def measure_memory(

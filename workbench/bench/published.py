@@ -11,14 +11,13 @@ APPLE_FORK = "'Expected Performance' in the README of github.com/199-biotechnolo
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """One published figure. ``seconds``: per frame, (low, high), alike where one number was given.
-
-    ``output``: the upscaled frame's size as the source words it.
-    """
+    """One published figure."""
 
     device: str
     seconds: tuple[float, float]
+    """per frame, (low, high); alike where one number was given"""
     output: str
+    """the upscaled frame's size as the source words it"""
     source: str
     note: str
 

@@ -17,16 +17,16 @@ from workbench.pixels import SCALE
 
 @dataclass(frozen=True)
 class Summary:
-    """One metric of one column. ``mean`` over frames; ``difference`` to the first column over the same frames, with its
-    95 % interval ``low``..``high`` (nan for the first column itself, and where there are too few frames for one).
-    ``verdict``: what may be said of it (``statistics.verdict``), with all tests of the table corrected for; "" for the
-    first column."""
+    """One metric of one column, over the frames."""
 
     mean: float
     difference: float
+    """to the first column, over the same frames"""
     low: float
     high: float
+    """its 95 % interval; nan for the first column, and where there are too few frames"""
     verdict: str
+    """what may be said of the difference, corrected for all tests of the table; empty for the first column"""
 
     @property
     def certain(self) -> bool:

@@ -41,28 +41,33 @@ STATED = (
 
 @dataclass(frozen=True)
 class PeerRow:
-    """One upscaler under one degradation. ``means`` over the scenes; ``verdicts``: of the difference to the embedded
-    model ("" in its own row); ``seconds``: a frame, the median over the frames but each scene's first. ``memory``:
-    bytes at the highest point of one frame of 320x180 in a process of its own, beyond Python and its libraries."""
+    """One upscaler under one degradation."""
 
     degradation: str
     name: str
     means: dict[str, float]
+    """over the scenes"""
     verdicts: dict[str, str]
+    """of the difference to the embedded model; none in its own row"""
     seconds: float
+    """of a frame: the median over the frames but each scene's first"""
     memory: int
+    """bytes at the highest point of one frame of 320x180 in a process of its own, beyond Python and its libraries"""
 
 
 @dataclass(frozen=True)
 class PeerTable:
-    """``model``: the fingerprint of the embedded model's folder. ``clips``: name -> frames. ``made``: versions and
-    machine."""
+    """The whole table."""
 
     model: str
+    """fingerprint of the embedded model's folder"""
     clips: dict[str, int]
+    """name -> frames"""
     size: tuple[int, int]
+    """(h, w) of the low-resolution frames"""
     rows: list[PeerRow]
     made: dict[str, str]
+    """versions and machine"""
 
     def to_json(self) -> str:
         return table_text(self, FORMAT)

@@ -21,13 +21,16 @@ QUALITY = "14"  # x264's constant rate factor: differences survive it
 
 @dataclass(frozen=True)
 class Crop:
-    """A square window of frame ``index`` at (x, y), ``size`` output pixels a side; ``score``: difference, 0..255."""
+    """A square window of a frame, in output pixels."""
 
     index: int
+    """of the frame"""
     x: int
     y: int
     size: int
+    """pixels a side"""
     score: float
+    """the columns' difference in it, 0..255"""
 
     def overlaps(self, other: Crop) -> bool:
         return abs(self.x - other.x) < self.size and abs(self.y - other.y) < self.size

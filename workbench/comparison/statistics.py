@@ -31,14 +31,14 @@ BETTER, WORSE = "better", "worse"
 
 @dataclass(frozen=True)
 class Difference:
-    """A mean difference, its 95 % interval ``low``..``high``, and the two-sided p value of there being none.
-
-    All but the mean are nan where they cannot be had."""
+    """A mean difference; all but the mean are nan where they cannot be had."""
 
     mean: float
     low: float
     high: float
+    """of its 95 % interval"""
     p: float
+    """two-sided, of there being no difference"""
 
 
 def over_frames(differences: Sequence[float] | np.ndarray) -> Difference:

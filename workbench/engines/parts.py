@@ -22,13 +22,15 @@ Shapes = dict[str, list[Shape]]
 
 @dataclass(frozen=True)
 class Part:
-    """One graph. ``takes`` and ``gives``: names of values, each one or more tensors (see ``given_shapes``)."""
+    """One graph."""
 
     name: str
     network: str
     call: Callable[..., Any]
     takes: tuple[str, ...]
+    """names of values, each one or more tensors (see ``given_shapes``)"""
     gives: str
+    """the name of one such value"""
 
     def of(self, models: Models, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The part, run by the models' own network, on inputs in its precision."""
