@@ -13,7 +13,7 @@ from workbench.app import serve
 from workbench.app.errors import AppError, LimitError, RequestError
 from workbench.app.kinds import KINDS
 from workbench.app.limits import Limits
-from workbench.app.models import PUBLISHED
+from workbench.app.models import MODELS, PUBLISHED
 from workbench.app.request import Request, check_token
 from workbench.app.serve import data_folder, options_from
 from workbench.app.status import Status
@@ -157,7 +157,7 @@ def test_the_first_frames_of_a_long_clip_are_within_the_limits():
 def test_the_command_line_goes_before_the_environment():
     plain = options_from([], {})
     assert (plain.host, plain.port, plain.model, plain.any_model) == ("127.0.0.1", None, "", False)
-    assert plain.models == ("", PUBLISHED)
+    assert plain.models == tuple(MODELS)
     environment = {
         "PORT": "8001",
         "GRADIO_SERVER_PORT": "8002",
@@ -169,7 +169,7 @@ def test_the_command_line_goes_before_the_environment():
     from_there = options_from([], environment)
     assert (from_there.host, from_there.port, from_there.share) == ("0.0.0.0", 8001, True)
     assert (from_there.root_path, from_there.model) == ("/diffvsr", "someone/model")
-    assert from_there.models == ("someone/model", "", PUBLISHED)
+    assert from_there.models == ("someone/model", *MODELS)
     words = ["--host", "::1", "--port", "8003", "--model", "embedded", "--root-path", "/x", "--auth", "me:se:cret"]
     given_words = options_from([*words, "--queue", "2", "--keep-hours", "0.5", "--data", "there"], environment)
     assert (given_words.host, given_words.port, given_words.model) == ("::1", 8003, "")

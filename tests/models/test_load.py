@@ -236,8 +236,8 @@ def test_sources_that_are_no_folder_say_what_to_do(tmp_path):
 
 
 def test_without_a_source_the_embedded_model_is_loaded(monkeypatch, tmp_path):
-    monkeypatch.setattr(hub, "EMBEDDED", tmp_path / "model")
-    assert "embedded model" in error(None)
+    monkeypatch.setitem(hub.SHIPPED, "embedded", tmp_path / "model")
+    assert "the model embedded is not part of this installation" in error(None)
     save_models(tiny_models(), tmp_path / "model")
     pipe = load_pipeline(device="cpu")
     assert pipe.models.source == "embedded"

@@ -1,7 +1,11 @@
 """The models that a server gives, one row each: what a request calls it, and what a form does."""
 
 PUBLISHED = "Jamichsu/Stream-DiffVSR"
-MODELS = {"": "embedded: small, runs anywhere", PUBLISHED: PUBLISHED}
+MODELS = {
+    "": "embedded: small, runs anywhere",
+    "embedded-compressed": "embedded-compressed: for clips that a codec has been at",
+    PUBLISHED: PUBLISHED,
+}
 
 
 def label(model: str) -> str:

@@ -11,7 +11,9 @@ from workbench.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", nargs="?", help="a model folder or hub id; without it, the embedded model")
+    parser.add_argument(
+        "model", nargs="?", help="embedded, embedded-compressed, a model folder or a hub id; without it, embedded"
+    )
     parser.add_argument("--size", required=True, metavar="WIDTHxHEIGHT", help="of the frames; multiples of 4")
     parser.add_argument("-o", "--output", type=Path, required=True, help="a new folder")
     parser.add_argument("--steps", type=int, default=4, help="of the schedule that the card and the script use")

@@ -124,7 +124,10 @@ def add_model(parser: argparse.ArgumentParser, *, device: bool = True) -> None:
     """Which model, on which device, in which precision. ``device``: whether there is ``--device``."""
     group = parser.add_argument_group("model and device")
     group.add_argument(
-        "--model", "--model_id", help="a model folder or hub id; without it, the embedded model", default=None
+        "--model",
+        "--model_id",
+        help="embedded, embedded-compressed, a model folder or a hub id; without it, embedded",
+        default=None,
     )
     group.add_argument("--revision", help="branch, tag or commit of a hub model", default=None)
     if device:

@@ -1,4 +1,4 @@
-"""From what a person names (nothing, a folder, a hub id) to a model folder on disk."""
+"""From what a person names (nothing, a model of the package, a folder, a hub id) to a model folder on disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from huggingface_hub.errors import (
 from workbench.errors import ModelError
 from workbench.models.folder import COMPONENTS, REPLACING, ModelFolder, weights_variant
 
-EMBEDDED = Path(__file__).parent.parent / "data" / "model"
+DATA = Path(__file__).parent.parent / "data"
+EMBEDDED = DATA / "model"
+SHIPPED = {"embedded": EMBEDDED, "embedded-compressed": DATA / "compressed"}
+"""The package's own models by name: one for any clip, and one for clips that a codec has been at."""
 WEIGHTS = "diffusion_pytorch_model"
 CONFIGS = (
     "model_index.json",
@@ -37,19 +40,15 @@ WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|.*\\")
 def locate(
     source: str | os.PathLike[str] | None, revision: str | None = None, *, components: Iterable[str] = COMPONENTS
 ) -> ModelFolder:
-    """The folder of the embedded model (None), of a local folder, or of a hub id ``owner/name``, downloaded if needed.
+    """The folder of a model of the package (None: ``embedded``), a local folder, or a hub id's, which is downloaded.
 
     ``revision``: branch, tag or commit of a hub model. ``components``: those whose weights are wanted.
-    A folder that exists goes before a hub id of the same spelling.
+    A folder that exists goes before a hub id of the same spelling, a name of ``SHIPPED`` before a folder.
     """
-    if source is None:
-        if not EMBEDDED.is_dir():
-            raise ModelError(
-                f"the embedded model is not part of this installation ({EMBEDDED} is missing); "
-                f"install the package again, or name a model folder or a hub id."
-            )
-        return _local(EMBEDDED, "embedded", revision)
-    folder = Path(source).expanduser()
+    name = "embedded" if source is None else str(source)
+    if name in SHIPPED:
+        return _shipped(name, revision)
+    folder = Path(name).expanduser()
     if folder.is_dir():
         return _local(folder, str(folder), revision)
     if folder.exists():
@@ -61,8 +60,18 @@ def locate(
         hint = " It looks like a Windows path, and this machine is none: write its path here, with '/'."
     raise ModelError(
         f"there is no model folder {str(source)!r}.{hint} "
-        f"Give a folder that exists, a hub id of the form owner/name, or nothing for the embedded model."
+        f"Give a folder that exists, a hub id of the form owner/name, or a model of the package: {', '.join(SHIPPED)}."
     )
+
+
+def _shipped(name: str, revision: str | None) -> ModelFolder:
+    folder = SHIPPED[name]
+    if not folder.is_dir():
+        raise ModelError(
+            f"the model {name} is not part of this installation ({folder} is missing); "
+            f"install the package again, or name a model folder or a hub id."
+        )
+    return _local(folder, name, revision)
 
 
 def _local(folder: Path, name: str, revision: str | None) -> ModelFolder:
@@ -134,8 +143,8 @@ def _download(hub_id: str, revision: str | None, patterns: Iterable[str]) -> Pat
 
 
 def models_in_reach() -> dict[str, str]:
-    """Models that load without a network: the embedded one, and those in the hub's cache."""
-    found = {"embedded": str(EMBEDDED)} if EMBEDDED.is_dir() else {}
+    """Models that load without a network: the package's own, and those in the hub's cache."""
+    found = {name: str(folder) for name, folder in SHIPPED.items() if folder.is_dir()}
     try:
         cached = huggingface_hub.scan_cache_dir().repos
     except huggingface_hub.errors.CacheNotFound:

@@ -55,7 +55,7 @@ def load_models(
 ) -> Models:
     """The networks of a model, in evaluation mode, without gradients, on ``device``.
 
-    ``source``: None for the embedded model, a model folder, or a hub id ``owner/name`` (``revision``: of that).
+    ``source``: a model of the package (None: ``embedded``), a folder, or a hub id (``revision``: of that).
     ``dtype``: one for all, or one each for ``unet``, ``controlnet`` and ``vae``. The embedded prompt is float32.
     ``unet``, ``controlnet``, ``vae``: a component's (or a whole model's) folder to take that component from instead.
     Raises ModelError, which names the file and the way out, unless every weight of every network was loaded.

@@ -28,7 +28,7 @@ def load_pipeline(
     vae: str | os.PathLike[str] | None = None,
     engine: str = "auto",
 ) -> Pipeline:
-    """A pipeline from the embedded model (None), a model folder, or a hub id such as ``Jamichsu/Stream-DiffVSR``.
+    """A pipeline from a model of the package (None: ``embedded``), a folder, or a hub id (``Jamichsu/Stream-DiffVSR``).
 
     ``device``: ``auto`` (cuda, then mps, then cpu) or one of them. ``dtype``: ``auto`` (fp32 on the CPU, else fp16),
     ``fp32``, ``fp16``, ``bf16``, or one each for some of ``unet``, ``controlnet``, ``vae`` (the others: ``auto``).

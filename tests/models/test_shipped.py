@@ -1,0 +1,55 @@
+"""The package's own models: each loads by its name and is better than the other at what it is for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.model_folders import CPU
+from workbench.errors import ModelError
+from workbench.models.hub import SHIPPED, models_in_reach
+from workbench.models.load import load_models
+from workbench.pipeline.settings import Settings
+from workbench.train.evaluate import HeldOut, bicubic, damaged, measure, open_clips, run
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "forest-1280x720.mp4"
+FRAMES, SIDE = 4, 256
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> HeldOut:
+    folder = tmp_path_factory.mktemp("clips")
+    (folder / SAMPLE.name).symlink_to(SAMPLE)
+    [clip] = open_clips(folder, FRAMES, SIDE)
+    return clip
+
+
+def quality(name: str, clip: HeldOut) -> float:
+    return measure(run(load_models(name, device=CPU), clip, Settings()), clip)["psnr"]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_each_has_a_name_and_no_revisions(name: str) -> None:
+    assert load_models(name, device=CPU).source == name
+    assert models_in_reach()[name] == str(SHIPPED[name])
+    assert (SHIPPED[name] / "README.md").is_file()
+    with pytest.raises(ModelError, match="leave it out"):
+        load_models(name, revision="main", device=CPU)
+
+
+@pytest.mark.parametrize(("damage", "better", "other"), [("clean", *SHIPPED), ("h264 crf 28", *reversed(SHIPPED))])
+def test_each_is_better_than_the_other_at_what_it_is_for(damage: str, better: str, other: str, clip: HeldOut) -> None:
+    """And both are better than bicubic."""
+    given = damaged(clip, damage)
+    best, second, plain = quality(better, given), quality(other, given), measure(bicubic(given), given)["psnr"]
+    assert best > second + 0.02 > plain + 0.1
+
+
+def test_seeds_change_the_picture_of_the_generative_one_a_little(clip: HeldOut) -> None:
+    models = load_models("embedded-compressed", device=CPU)
+    one, two = (run(models, clip, Settings(seed=seed)) for seed in (0, 1))
+    difference = 255 * (one - two).abs()
+    assert 0.1 < float(difference.mean()) < 3
+    assert torch.isfinite(difference).all()
