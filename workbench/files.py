@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all; tables as JSON that says what it is."""
+"""Files: what those of pictures are called, writing one whole or not at all, tables as JSON that says what it is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
+
+_SUFFIXES = (
+    "264 265 266 3g2 3gp 3gpp amv apng asf avc avi bik cine dav dif divx dv evo f4v flc fli flv gif gxf h261 h263 h264 "
+    "h265 h266 hevc ism ivf m1v m2p m2t m2ts m2v m4v mj2 mjpeg mjpg mk3d mkv mod mov mp4 mpe mpeg mpg mpv mts mxf nsv "
+    "nut nuv obu ogg ogm ogv ogx qt rcv rm rmvb roq smk swf tod tp trp ts ty vc1 viv vob vro webm wmv wtv xmv xvid y4m"
+)
+VIDEO_SUFFIXES = frozenset("." + suffix for suffix in _SUFFIXES.split())
+"""What files of moving pictures are called. An opened file is known by its content alone."""
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".jxl"})
 
 
 @contextmanager

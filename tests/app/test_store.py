@@ -12,10 +12,8 @@ import pytest
 from workbench.app.errors import NotFound, RequestError
 from workbench.app.request import Request
 from workbench.app.status import Status
-from workbench.app.store import IMAGES, VIDEOS, Store
+from workbench.app.store import Store
 from workbench.app.values import Probe
-from workbench.video.folders import VIDEO_SUFFIXES
-from workbench.video.images import IMAGE_SUFFIXES
 
 
 @pytest.fixture
@@ -43,10 +41,6 @@ def age(store: Store, token: str, hours: float) -> None:
         folder = store.root / "materials" / token
         then = folder.stat().st_mtime - 3600 * hours
         os.utime(folder, (then, then))
-
-
-def test_it_takes_what_the_workbench_can_open():
-    assert (VIDEOS, IMAGES) == (VIDEO_SUFFIXES, IMAGE_SUFFIXES)
 
 
 def test_an_upload_is_a_copy_and_its_name_is_for_display_only(store, clip):

@@ -21,15 +21,8 @@ from workbench.app.errors import NotFound, RequestError
 from workbench.app.request import Request, check_token
 from workbench.app.status import Status
 from workbench.app.values import Probe
+from workbench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-# As workbench.video has them, which this process does not load.
-_VIDEO = (
-    "264 265 266 3g2 3gp 3gpp amv apng asf avc avi bik cine dav dif divx dv evo f4v flc fli flv gif gxf h261 h263 h264 "
-    "h265 h266 hevc ism ivf m1v m2p m2t m2ts m2v m4v mj2 mjpeg mjpg mk3d mkv mod mov mp4 mpe mpeg mpg mpv mts mxf nsv "
-    "nut nuv obu ogg ogm ogv ogx qt rcv rm rmvb roq smk swf tod tp trp ts ty vc1 viv vob vro webm wmv wtv xmv xvid y4m"
-)
-_IMAGE = "png jpg jpeg webp tif tiff bmp avif jxl"
-VIDEOS, IMAGES = (frozenset("." + word for word in words.split()) for words in (_VIDEO, _IMAGE))
 PICTURES = ("poster", "strip")  # small pictures of an upload
 PUBLIC_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 
@@ -71,7 +64,7 @@ class Store:
         """
         names = [_shown(name)] if len(files) == 1 else [_shown(own) for own in called or [file.name for file in files]]
         suffixes = [file.suffix.lower() for file in files]
-        allowed = VIDEOS | IMAGES if len(files) == 1 else IMAGES
+        allowed = VIDEO_SUFFIXES | IMAGE_SUFFIXES if len(files) == 1 else IMAGE_SUFFIXES
         for own, suffix in zip(names, suffixes, strict=True):
             if suffix not in allowed:
                 needed = "several files must all be images" if len(files) > 1 else "a video or an image is needed"

@@ -15,9 +15,10 @@ from av.error import FFmpegError
 
 from workbench.batch._storage import is_address, local_path, open_system
 from workbench.errors import InputError, OutputError, WorkbenchError
+from workbench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from workbench.video import is_picture, list_clips
-from workbench.video.container import CONTAINERS, VIDEO_SUFFIXES
-from workbench.video.images import IMAGE_SUFFIXES, frame_files, read_header
+from workbench.video.container import CONTAINERS
+from workbench.video.images import frame_files, read_header
 from workbench.video.naming import Named, result_names
 
 LISTS = (".txt", ".csv")

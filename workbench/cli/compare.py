@@ -17,7 +17,6 @@ from workbench.pipeline.settings import Settings, parse_setting
 
 if TYPE_CHECKING:
     from workbench.comparison import Comparison
-    from workbench.pipeline.pipeline import Pipeline
     from workbench.video import Clip
 
 
@@ -117,7 +116,7 @@ def compared(args: argparse.Namespace) -> Comparison:
     if spread is not None:
         result = compare_apart(spread, made, *settings, **asked)
     else:
-        pipe = None if args.no_pipeline else load(args)
+        pipe = None if args.no_pipeline else options.load(args)
         if pipe is not None:
             for one in settings:
                 check_memory(pipe, (clip.height, clip.width), one)
@@ -145,13 +144,6 @@ class Clips:
         if self.degradation is not None:
             clip, reference = degraded(clip, self.degradation), cropped(clip)
         return clip[: self.frames], reference
-
-
-def load(args: argparse.Namespace) -> Pipeline:
-    """The pipeline that the model options ask for."""
-    from workbench.pipeline.load import load_pipeline
-
-    return load_pipeline(args.model, device=args.device, dtype=args.dtype, revision=args.revision, engine=args.engine)
 
 
 def varied(base: Settings, choices: list[str]) -> list[Settings]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.cli import options
-from workbench.cli.compare import add_columns, list_metrics, load, metric_names, other_columns, varied
+from workbench.cli.compare import add_columns, list_metrics, metric_names, other_columns, varied
 from workbench.errors import SettingsError
 
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     if args.strengths is not None:
         work = partial(by_strength, strengths=numbers(args.strengths))
     result = work(
-        None if args.no_pipeline or spread is not None else load(args),
+        None if args.no_pipeline or spread is not None else options.load(args),
         args.folder,
         *([] if args.no_pipeline else varied(options.settings_from(args), args.vary)),
         degradation=args.degradation,

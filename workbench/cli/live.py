@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli import pipe as pipes
-from workbench.cli.options import add_model, add_settings, settings_from
+from workbench.cli.options import add_model, add_settings, load, settings_from
 from workbench.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _live(args: argparse.Namespace, stream: Any) -> Report:
-    from workbench.pipeline.load import load_pipeline
     from workbench.realtime import calibrate, open_sink, open_source, run_live
 
     settings = settings_from(args)
@@ -75,9 +74,7 @@ def _live(args: argparse.Namespace, stream: Any) -> Report:
     words = _Words(quiet=args.quiet)
     try:
         source = open_source(args.source, fps=args.fps, raw=args.raw)
-        pipe = load_pipeline(
-            args.model, device=args.device, dtype=args.dtype, revision=args.revision, engine=args.engine
-        )
+        pipe = load(args)
         words.say(str(pipe))
         cost = calibrate(pipe, settings)
     except BaseException:

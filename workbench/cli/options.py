@@ -16,6 +16,7 @@ from workbench.pipeline.size import OutputSize
 
 if TYPE_CHECKING:
     from workbench.batch.spread import Spread
+    from workbench.pipeline.pipeline import Pipeline
     from workbench.video import Clip
 
 ALIASES = {"steps": ["--num_inference_steps"]}
@@ -134,6 +135,15 @@ def add_model(parser: argparse.ArgumentParser, *, device: bool = True) -> None:
         group.add_argument("--device", help="auto, cuda, cuda:N, mps or cpu", default="auto")
     group.add_argument("--dtype", help="auto, fp32, fp16 or bf16", default="auto")
     add_engine(group)
+
+
+def load(args: argparse.Namespace, **parts: Any) -> Pipeline:
+    """The pipeline that ``add_model``'s options ask for; ``parts``: networks that come from elsewhere."""
+    from workbench.pipeline.load import load_pipeline
+
+    return load_pipeline(
+        args.model, device=args.device, dtype=args.dtype, revision=args.revision, engine=args.engine, **parts
+    )
 
 
 def add_engine(parser: argparse.ArgumentParser | argparse._ArgumentGroup, default: str = AUTO) -> None:

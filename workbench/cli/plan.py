@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import OutputError
+from workbench.files import VIDEO_SUFFIXES
 from workbench.video import is_picture, list_clips
-from workbench.video.container import VIDEO_SUFFIXES
 from workbench.video.naming import Named, result_names
 
 

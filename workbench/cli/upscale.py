@@ -84,12 +84,7 @@ def _run(args: argparse.Namespace, stream: BinaryIO | None) -> int:
     clips = [(job, _clip(job, args)) for job in jobs]  # bad input is told before a model is loaded
     _check_outputs(clips, args)
 
-    from workbench.pipeline.load import load_pipeline
-
-    pipe = load_pipeline(
-        args.model, device=args.device, dtype=args.dtype, revision=args.revision,
-        unet=args.unet, controlnet=args.controlnet, vae=args.vae, engine=args.engine,
-    )  # fmt: skip
+    pipe = options.load(args, unet=args.unet, controlnet=args.controlnet, vae=args.vae)
     print(pipe, file=sys.stderr)
     settled = [
         _settle(pipe, job, clip, settings, args) for job, clip in clips

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from workbench.errors import InputError
-from workbench.video.images import IMAGE_SUFFIXES
+from workbench.files import IMAGE_SUFFIXES
 
 HIGH_RESOLUTION = ("GT", "gt", "HR", "hr", "truth", "original", "target")
 VIDEOS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".y4m")

@@ -16,6 +16,7 @@ from torch import Tensor
 from workbench.comparison.peers import PEERS, Peer
 from workbench.devices import resolve_device
 from workbench.errors import InputError, ModelError, SettingsError
+from workbench.files import VIDEO_SUFFIXES
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings, words
@@ -24,7 +25,6 @@ from workbench.pipeline.state import State
 from workbench.pixels import SCALE, image_to_unit
 from workbench.types import Frame
 from workbench.video import Clip, open_clip
-from workbench.video.folders import VIDEO_SUFFIXES
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "lanczos": Image.Resampling.LANCZOS}
 MODEL_SUFFIXES = (".safetensors", ".pth", ".ckpt")  # read by safetensors, or by spandrel's restricted unpickler

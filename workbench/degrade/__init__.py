@@ -4,7 +4,7 @@ A quarter of the size (``DEGRADATIONS``), codecs and back (``CODECS``), blur, se
 chance; and all of these by name (``degraded``).
 """
 
-from workbench.degrade._codecs import CODECS, Codec, compressed
+from workbench.degrade._codecs import CODECS, compressed
 from workbench.degrade._damage import blurred, jpeg, noisy
 from workbench.degrade._random_chain import realesrgan
 from workbench.degrade._resize import (
@@ -16,16 +16,12 @@ from workbench.degrade._resize import (
     matlab,
     region,
 )
-from workbench.degrade.chain import DAMAGES, REALESRGAN, Chain, Kind, damaged, degraded, parse
+from workbench.degrade.chain import DAMAGES, damaged, degraded, parse
 
 __all__ = [
     "CODECS",
     "DAMAGES",
     "DEGRADATIONS",
-    "REALESRGAN",
-    "Chain",
-    "Codec",
-    "Kind",
     "area",
     "bicubic",
     "blur_down",

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+from workbench.pipeline.shapes import DispatchMode
 
 aten = torch.ops.aten
 FACTORS: dict[Any, Callable[..., int]] = {
@@ -24,7 +25,7 @@ FACTORS: dict[Any, Callable[..., int]] = {
 BLOCK = 8  # channels that a blocked convolution keeps together, at least
 
 
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(DispatchMode):
     """Follows every storage that an operator makes until it is freed; the highest sum is kept per stage.
 
     ``flop``: floating-point operations of convolutions and matrix products (a multiplication and an addition are two).
@@ -42,11 +43,6 @@ class LiveBytes(TorchDispatchMode):
     @property
     def peak(self) -> int:
         return max(self.peaks.values(), default=0)
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """False: otherwise torch imports its compiler, which takes longer than an estimate."""
-        return False
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:

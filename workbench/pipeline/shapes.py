@@ -58,13 +58,16 @@ class _FusedAttention(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-class _Rules(TorchDispatchMode):
-    """Operators follow RULES where they have one, and torch's own rules elsewhere."""
+class DispatchMode(TorchDispatchMode):
+    """Torch's, without its compiler: importing that takes longer than an estimate."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """False: otherwise torch imports its compiler."""
         return False
+
+
+class _Rules(DispatchMode):
+    """Operators follow RULES where they have one, and torch's own rules elsewhere."""
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None

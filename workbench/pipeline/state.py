@@ -95,11 +95,4 @@ class State:
 
     def to(self, device: torch.device) -> State:
         """The same state with its tensors on ``device``."""
-        return State(
-            index=self.index,
-            previous_output=self.previous_output.to(device),
-            previous_lr=self.previous_lr.to(device),
-            size=self.size,
-            settings=self.settings,
-            model=self.model,
-        )
+        return replace(self, previous_output=self.previous_output.to(device), previous_lr=self.previous_lr.to(device))

@@ -20,7 +20,7 @@ from workbench.errors import OutputError
 from workbench.video.files import companion, media_path
 
 PICTURE_NAME = re.compile(r"\d{6,}\.png")
-VIDEO_SUFFIXES = (".mp4", ".mkv")
+OUTPUT_SUFFIXES = (".mp4", ".mkv")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def frames_in(path: str | Path) -> int:
     ``path``: the output as given to ``ClipWriter``. 0 where there is nothing.
     """
     output = Path(path).expanduser()
-    if output.suffix.lower() in VIDEO_SUFFIXES:
+    if output.suffix.lower() in OUTPUT_SUFFIXES:
         segments = find_segments(output)
         return segments[-1].stop if segments else 0
     if output.suffix.lower() == ".png":

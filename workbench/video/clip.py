@@ -13,11 +13,12 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from workbench.errors import InputError
+from workbench.files import IMAGE_SUFFIXES
 from workbench.types import Frame
 from workbench.video._animation import AnimationSource
 from workbench.video._arrays import ArraySource, StreamSource, is_tensor
 from workbench.video._decode import VideoSource
-from workbench.video.images import IMAGE_SUFFIXES, ImageSource, image_header, read_header
+from workbench.video.images import ImageSource, image_header, read_header
 from workbench.video.source import Audio, Source, SourceInfo, as_rate
 
 

@@ -20,13 +20,6 @@ CONTAINERS = (
     "vvc,m4v,mjpeg,obu,av1,dirac,vc1,vc1test,cavsvideo,yuv4mpegpipe,dv,rm,wtv,ty,pva,nsv,nuv,dhav,cine,lxf,flic,smk,"
     "bink,roq,vivo,xmv,swf,mp3,wav,flac,aac,aiff,ac3"
 )
-_SUFFIXES = (
-    "264 265 266 3g2 3gp 3gpp amv apng asf avc avi bik cine dav dif divx dv evo f4v flc fli flv gif gxf h261 h263 h264 "
-    "h265 h266 hevc ism ivf m1v m2p m2t m2ts m2v m4v mj2 mjpeg mjpg mk3d mkv mod mov mp4 mpe mpeg mpg mpv mts mxf nsv "
-    "nut nuv obu ogg ogm ogv ogx qt rcv rm rmvb roq smk swf tod tp trp ts ty vc1 viv vob vro webm wmv wtv xmv xvid y4m"
-)
-VIDEO_SUFFIXES = frozenset("." + suffix for suffix in _SUFFIXES.split())
-"""What files of moving pictures are called. An opened file is known by its content alone."""
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.errors import InputError
-from workbench.video.container import VIDEO_SUFFIXES
-from workbench.video.images import IMAGE_SUFFIXES, frame_files, is_animated, natural_key
+from workbench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from workbench.video.images import frame_files, is_animated, natural_key
 
 
 def list_clips(path: str | Path) -> list[Path]:

@@ -19,12 +19,12 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from workbench.errors import InputError
+from workbench.files import IMAGE_SUFFIXES
 from workbench.types import Frame
 from workbench.video._orientation import Orientation, from_exif
 from workbench.video.colour import on_black
 from workbench.video.source import SourceInfo
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".jxl"})
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "AVIF", "JXL")  # of Pillow; JXL where it has that
 _ANIMATED = ("PNG", "WEBP", "AVIF", "JXL")  # in the others, several pictures are pages, not moments
 _EXIF_ORIENTATION, _TIFF_BITS_PER_SAMPLE = 0x0112, 258

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from workbench.errors import OutputError
-from workbench.video._segments import PICTURE_NAME, VIDEO_SUFFIXES, frames_in, parts_of
+from workbench.video._segments import OUTPUT_SUFFIXES, PICTURE_NAME, frames_in, parts_of
 from workbench.video.clip import Clip
 from workbench.video.files import companion, placed
 from workbench.video.mark import Mark
@@ -19,7 +19,7 @@ _LEFT_BY_SYSTEMS = ("Thumbs.db", "desktop.ini")  # systems put them into any fol
 
 
 def is_video(output: Path) -> bool:
-    return output.suffix.lower() in VIDEO_SUFFIXES
+    return output.suffix.lower() in OUTPUT_SUFFIXES
 
 
 def is_picture(output: Path) -> bool:
@@ -36,7 +36,7 @@ def check_format(output: Path) -> None:
         raise OutputError(f"{output} cannot be written: {error.strerror}; choose another name") from error
     if is_video(output) and output.is_dir():
         raise OutputError(f"{output} is a folder, and a video is one file; choose another name")
-    if not (suffix in ("", ".png", *VIDEO_SUFFIXES) or output.is_dir()):
+    if not (suffix in ("", ".png", *OUTPUT_SUFFIXES) or output.is_dir()):
         raise OutputError(
             f"{output}: cannot write {suffix} files; use .mp4 (H.264), .mkv (lossless), a folder (PNG frames) or .png"
         )
