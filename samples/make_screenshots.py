@@ -27,7 +27,7 @@ from tests.browser import chromium  # noqa: E402
 
 TARGET = ROOT / "samples" / "screenshots"
 LOW, HIGH = (ROOT / "samples" / f"forest-{size}.mp4" for size in ("320x180", "1280x720"))
-WIDTH, HEIGHT = 1280, 860
+WIDTH, HEIGHT = 1280, 900
 MOST_BYTES = 400_000
 TALLEST = 1500  # pixels of a page that is shown whole
 MINUTE = 60_000  # milliseconds
@@ -48,6 +48,7 @@ def main() -> None:
             job = upscale(light)
             compare(light)
             inside(light)
+            live(light)
             machine(light)
             dark = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, reduced_motion="reduce")
             result_again(dark, f"{job}&__theme=dark", "dark")
@@ -102,6 +103,17 @@ def inside(page: Page) -> None:
     save(page, "inside", whole=True)
 
 
+def live(page: Page) -> None:
+    """The clip on the left, played in real time as a camera would give it."""
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="The clip on the left").click()
+    view = page.locator("live-view[data-state=running]")
+    view.wait_for(state="attached")
+    page.wait_for_function("Number(document.querySelector('live-view').dataset.shown) > 150")  # sparkline and size settled
+    save(page, "live-tab", whole=True)
+    view.get_by_role("button", name="Stop", exact=True).click()
+
+
 def machine(page: Page) -> None:
     page.get_by_role("tab", name="This machine").click()
     page.locator("#devices").click()
@@ -144,6 +156,7 @@ def drag(view: Locator, to: float) -> None:
 
 def save(page: Page, name: str, *, whole: bool = False) -> None:
     page.mouse.move(2, 2)
+    page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(2000)  # what moves or fades has come to rest, what is decoded is painted
     picture = Image.open(io.BytesIO(page.screenshot(full_page=whole, animations="disabled"))).convert("RGB")
     picture = picture.crop((0, 0, picture.width, min(picture.height, TALLEST)))
