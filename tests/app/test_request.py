@@ -19,6 +19,7 @@ from workbench.app.serve import data_folder, options_from
 from workbench.app.status import Status
 from workbench.app.values import Probe
 from workbench.errors import SettingsError
+from workbench.models.hub import SHIPPED
 from workbench.pipeline.settings import Settings
 
 TOKEN = "abcdefghijklmnopqrst_-"
@@ -158,6 +159,7 @@ def test_the_command_line_goes_before_the_environment():
     plain = options_from([], {})
     assert (plain.host, plain.port, plain.model, plain.any_model) == ("127.0.0.1", None, "", False)
     assert plain.models == tuple(MODELS)
+    assert {"" if name == "embedded" else name for name in SHIPPED} < set(plain.models)
     environment = {
         "PORT": "8001",
         "GRADIO_SERVER_PORT": "8002",
