@@ -95,6 +95,7 @@ def executed(notebook: Path) -> Path:
     """The notebook with its outputs, run where it lies."""
     kept = KEPT / f"{notebook.stem}-{hashlib.sha256(notebook.read_bytes()).hexdigest()[:12]}.ipynb"
     if not kept.is_file():
+        KEPT.mkdir(parents=True, exist_ok=True)
         command = ["jupyter", "nbconvert", "--to", "notebook", "--execute", f"--output={kept}", notebook]
         subprocess.run([sys.executable, "-m", *command], check=True, cwd=notebook.parent)
     return kept
