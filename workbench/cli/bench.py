@@ -17,11 +17,9 @@ from workbench.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--size",
-        action="append",
-        metavar="WIDTHxHEIGHT",
+        "--size", action="append", metavar="WIDTHxHEIGHT",
         help="low-resolution size; may be repeated (default: 160x90 and 320x180, to see how time and memory grow)",
-    )
+    )  # fmt: skip
     parser.add_argument(
         "--vary", action="append", default=[], metavar="SETTING=A,B,...", help="one row per value; all combinations"
     )
@@ -30,11 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--memory", action="store_true", help="only memory: estimated against measured, in fresh processes"
     )
     parser.add_argument(
-        "--page",
-        type=Path,
-        default=None,
+        "--page", type=Path, default=None,
         help="with --memory: fixed configurations, as a page (docs/memory.md); with --report: docs/devices.md",
-    )
+    )  # fmt: skip
     parser.add_argument("--engines", action="store_true", help="every engine that is here, side by side in one run")
     parser.add_argument(
         "--report", type=Path, default=None, metavar="JSON",

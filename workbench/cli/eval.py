@@ -18,18 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="REDS4, Vid4, UDM10, Vimeo-90K, or a folder of clips of any kind")
     add_columns(parser)
     parser.add_argument(
-        "--degradation",
-        default="matlab",
-        metavar="CHAIN",
+        "--degradation", default="matlab", metavar="CHAIN",
         help="how clips are made small and damaged: bicubic (with antialias), matlab (BI), area, bd (blur of sigma "
         "1.6, then every fourth pixel) or realesrgan, then damage: bicubic+noise:3+h264:28; 'list' shows all",
-    )
+    )  # fmt: skip
     parser.add_argument(
-        "--strengths",
-        metavar="A,B,...",
+        "--strengths", metavar="A,B,...",
         help="evaluate for each of these strengths of the chain's last step, for example --degradation bicubic+h264 "
         "--strengths 18,23,28,33: where does each upscaler stop being better than bicubic?",
-    )
+    )  # fmt: skip
     parser.add_argument("--figure", type=Path, metavar="FILE", help="with --strengths: draw quality against strength")
     parser.add_argument("--frames", type=int, metavar="N", help="only the first N frames of each clip")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers as JSON")

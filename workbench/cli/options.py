@@ -125,11 +125,9 @@ def add_model(parser: argparse.ArgumentParser, *, device: bool = True) -> None:
     """Which model, on which device, in which precision. ``device``: whether there is ``--device``."""
     group = parser.add_argument_group("model and device")
     group.add_argument(
-        "--model",
-        "--model_id",
+        "--model", "--model_id", default=None,
         help="embedded, embedded-compressed, a model folder or a hub id; without it, embedded",
-        default=None,
-    )
+    )  # fmt: skip
     group.add_argument("--revision", help="branch, tag or commit of a hub model", default=None)
     if device:
         group.add_argument("--device", help="auto, cuda, cuda:N, mps or cpu", default="auto")
