@@ -297,6 +297,24 @@ def test_a_range_is_repeated_and_every_frame_is_reached(player: Locator) -> None
     assert player.evaluate("p => p.twins.ranged") is False
 
 
+def test_a_side_that_fell_behind_hurries_until_both_show_the_same_moment(player: Locator) -> None:
+    player.get_by_label("Speed").select_option("0.25")
+    player.evaluate(
+        """p => {
+            const { left, right } = p.twins, late = () => { left.video.currentTime = right.video.currentTime - 0.08; };
+            const paced = () => { p.hurried = Math.max(p.hurried, left.video.playbackRate); };
+            p.hurried = 0;
+            left.video.addEventListener("ratechange", paced);
+            left.video.addEventListener("playing", late, { once: true });
+            p.play(true);
+        }"""
+    )
+    page, handle = player.page, player.element_handle()
+    page.wait_for_function("p => p.hurried > 0.26 && p.hurried <= 0.5", arg=handle)
+    page.wait_for_function("p => p.twins.together && p.twins.left.video.playbackRate < 0.26", arg=handle)
+    player.evaluate("p => p.play(false)")
+
+
 def test_values_and_a_magnifier_follow_the_pointer(player: Locator) -> None:
     enlarge(player, 4)
     box = player.locator("#stage").bounding_box()
