@@ -169,9 +169,15 @@ def run_shapes(
 
 def flop_per_frame(pipe: Pipeline, size: tuple[int, int], settings: Settings) -> int:
     """Floating-point operations of the networks (a multiplication and an addition are two) for one later frame."""
-    live = LiveBytes()
-    run_shapes(pipe, size, settings, live)
-    return live.flop
+    known, key = _FLOP.setdefault(pipe, {}), (size, settings.but(seed=0))
+    if key not in known:
+        live = LiveBytes()
+        run_shapes(pipe, size, settings, live)
+        known[key] = live.flop
+    return known[key]
+
+
+_FLOP: WeakKeyDictionary[Pipeline, dict[Any, int]] = WeakKeyDictionary()
 
 
 def available_memory(device: str | torch.device) -> int:
