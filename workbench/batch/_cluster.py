@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from workbench.batch.runner import Job
 from workbench.errors import DeviceError, WorkbenchError
 
 LOCAL = "local"
-ASKED_EVERY = 1.0  # seconds between two questions for a worker's progress
+ASKED_EVERY = 0.25  # seconds between two questions for a worker's progress; what was not told dies with it
+QUESTIONS = 100  # a second, of all workers together
 _PACKAGE = Path(errors.__file__).parent
 
 
@@ -29,47 +31,56 @@ class _Worker:
     heard: int = 0
     """How much of its job's news we know."""
     asked: float = 0.0
+    question: Any = None
+    """What will tell how its job stands; None where that was not asked since the last answer."""
 
 
 class Actor:
     """What runs on the other side; Ray makes an actor of it. One thread works, another one answers."""
 
-    def __init__(self, device: str, load: Callable[[str], Any]) -> None:
-        self._load, self._device = load, device
+    def __init__(self, device: str, load: Callable[[str], Any], imports: Sequence[str]) -> None:
+        self._load, self._device, self._imports = load, device, imports
         self._kept: Any = None
         self._news: tuple[int, Any] = (0, None)
 
     def ready(self) -> WorkbenchError | None:
         try:
+            for name in self._imports:
+                import_module(name)
             self._kept = self._load(self._device)
         except WorkbenchError as error:
             return error
         return None
 
     def do(self, work: Callable[..., Any]) -> tuple[str, Any]:
+        self._news = (0, None)
         return do(work, self._kept, self._tell)
 
     def _tell(self, value: Any) -> None:
         self._news = (self._news[0] + 1, value)
 
     def news(self) -> tuple[int, Any]:
-        """How often the jobs told something, and what the last one was."""
+        """How often the job told something, and what the last one was."""
         return self._news
 
 
 class RayCrew:
-    """``places``: devices, counted and not named: Ray chooses which. ``load``: device -> what a worker keeps."""
+    """``places``: devices, counted and not named: Ray chooses which. ``load``: device -> what a worker keeps.
 
-    def __init__(self, places: Sequence[str], load: Callable[[str], Any]) -> None:
+    ``imports``: modules that a worker has before its first job.
+    """
+
+    def __init__(self, places: Sequence[str], load: Callable[[str], Any], imports: Sequence[str] = ()) -> None:
         import ray
         import ray.exceptions
 
         self._ray: Any = ray
         self.places = list(places)
-        self._load = load
+        self._load, self._imports = load, tuple(imports)
         cpus = int(ray.cluster_resources().get("CPU", 1))
         of_cpu = sum(place == "cpu" for place in places)
         self._cpus = max(1, cpus // max(1, of_cpu))
+        self._asked_every = max(ASKED_EVERY, len(self.places) / QUESTIONS)
         self._workers: list[_Worker] = []
 
     @property
@@ -79,13 +90,13 @@ class RayCrew:
     def start(self, place: str) -> _Worker:
         resources = {"num_cpus": self._cpus} if place == "cpu" else {"num_gpus": 1}
         remote = self._ray.remote(Actor).options(max_concurrency=2, **resources)
-        actor = remote.remote("cpu" if place == "cpu" else "cuda:0", self._load)
+        actor = remote.remote("cpu" if place == "cpu" else "cuda:0", self._load, self._imports)
         worker = _Worker(actor, actor.ready.remote(), place)
         self._workers.append(worker)
         return worker
 
     def give(self, inner: _Worker, job: Job) -> None:
-        inner.heard = 0
+        inner.heard, inner.question = 0, None
         inner.job = job.work
 
     def wait(self, inners: Sequence[_Worker], seconds: float) -> list[tuple[_Worker, str, Any]]:
@@ -97,13 +108,12 @@ class RayCrew:
         if not refs:
             time.sleep(0 if news else seconds)
             return news
-        found, _ = self._ray.wait(list(refs), num_returns=1, timeout=0 if news else seconds)
+        found, _ = self._ray.wait(list(refs), num_returns=1, timeout=0 if news else min(seconds, self._asked_every))
         for ref in found:
             news += self._came(refs[ref], ref)
-        told = {worker for worker, *_ in news}
+        ended = {worker for worker, *_ in news}
         for worker in inners:
-            running = worker.ready is None and worker.job is not None and not callable(worker.job)
-            if running and worker not in told and time.monotonic() - worker.asked > ASKED_EVERY:
+            if worker.ready is None and worker.job is not None and not callable(worker.job) and worker not in ended:
                 news += self._asked(worker)
         return news
 
@@ -135,11 +145,18 @@ class RayCrew:
         return [(worker, *value)]
 
     def _asked(self, worker: _Worker) -> list[tuple[_Worker, str, Any]]:
-        worker.asked = time.monotonic()
+        """The answer to the last question, where it is there; and the next question in its time."""
+        if worker.question is None:
+            if time.monotonic() - worker.asked > self._asked_every:
+                worker.asked, worker.question = time.monotonic(), worker.actor.news.remote()
+            return []
+        if not self._ray.wait([worker.question], timeout=0)[0]:
+            return []
+        question, worker.question = worker.question, None
         try:
-            count, value = self._ray.get(worker.actor.news.remote(), timeout=ASKED_EVERY)
-        except (self._ray.exceptions.RayActorError, self._ray.exceptions.GetTimeoutError):
-            return []  # its job's result tells of a death; a busy one is asked again
+            count, value = self._ray.get(question)
+        except self._ray.exceptions.RayActorError:
+            return []  # its job's result tells of a death
         if count == worker.heard:
             return []
         worker.heard = count

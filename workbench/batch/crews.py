@@ -13,6 +13,7 @@ from workbench.batch.runner import Crew
 from workbench.errors import DeviceError
 
 AUTO = "auto"
+IMPORTS = ("workbench.pipeline.load", "workbench.video.write")  # what every clip needs
 _PLACE = re.compile(r"(?:cuda:)?(?P<gpu>\d+)|gpu:(?P<gpus>[1-9]\d*)|(?P<cpu>cpu)(?::(?P<count>[1-9]\d*))?|(?P<mps>mps)")
 
 
@@ -53,12 +54,12 @@ def crew(load: Callable[[str], Any], *, devices: str = AUTO, ray: str | None = N
         from workbench.batch._cluster import RayCrew, connect, devices_there
 
         connect(ray)
-        return RayCrew(asked or devices_there(), load)
+        return RayCrew(asked or devices_there(), load, IMPORTS)
     places = asked or _all_here()
     if asked and any(place != "cpu" for place in asked):
         _check(asked)
     threads = max(1, (os.cpu_count() or 1) // len(places))
-    return Processes(places, load, threads=threads, imports=("workbench.pipeline.load", "workbench.video.write"))
+    return Processes(places, load, threads=threads, imports=IMPORTS)
 
 
 def parse(devices: str) -> list[str]:
