@@ -61,6 +61,7 @@ def clips(tmp_path: Path) -> Path:
 
 NAMES = {"a.mkv": "a.mkv", "b.mp4": "b_mp4.mkv", "c.mov": "c.mkv", "b.mkv": "b_mkv.mkv", "d.avi": "d.mkv"}
 NAMES["frames"] = "frames"
+COUNTS = {"a.mkv": 2, "b_mp4.mkv": 4, "c.mkv": 6, "b_mkv.mkv": 8, "d.mkv": 10, "frames": 12}
 
 
 def check(pipe: Any, clips: Path, out: Path) -> None:
@@ -183,18 +184,20 @@ def ray_here() -> Iterator[Any]:
     ray.shutdown()
 
 
-def test_ray_actors_do_the_same_and_one_is_killed(
+def test_ray_actors_do_the_same_and_three_are_killed(
     ray_here: Any, alone: Any, model: str, clips: Path, tmp_path: Path
 ) -> None:
     tasks, _ = plan([str(clips)], str(tmp_path / "out"), lossless=True)
     jobs = [Job(task.name, UpscaleClip(task, Orders(ONE)), task.weight) for task in tasks]
     workers = crew(Loader(model), devices="cpu:2", ray="local")
-    killed = False
+    chance, kills = random.Random(0), 0
     ended: list[str] = []
     for news in run_jobs(workers, jobs):
-        if news.kind == "begun" and not killed:
-            killed = True
-            ray_here.kill(workers.actors[0])  # type: ignore[attr-defined]
+        if kills < 3 and news.kind == ("begun" if kills == 0 else "told"):
+            ray_here.kill(chance.choice(workers.actors))  # type: ignore[attr-defined]
+            kills += 1
+        if news.kind == "told" and news.job:
+            assert news.value[1] == COUNTS[news.job.name]  # no news of the clip before
         if news.kind in ("done", "failed", "stopped") and news.job:
             ended.append(f"{news.kind} {news.job.name}")
     assert sorted(ended) == sorted(f"done {job.name}" for job in jobs)
