@@ -86,4 +86,4 @@ def test_what_it_does_not_have_is_named(moving_frames):
 def test_the_estimate_counts_the_recordings_memory():
     models = tiny_models()
     plain, ours = (estimate_memory(pipe, SIZE) for pipe in (Pipeline(models), Pipeline(models, captured(models))))
-    assert 0 < ours.engine <= max(plain.stages.values())
+    assert 0 < ours.engine <= 2 * max(plain.stages.values())

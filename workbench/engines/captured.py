@@ -48,8 +48,9 @@ class CapturedRunner(Runner):
         self._parts(size)
 
     def extra_memory(self, stages: Mapping[str, int], weights: int, *, sliced: bool) -> int:
-        """The recordings' working memory, which they share and nothing else can use."""
-        return max((stages.get(name, 0) for name in STAGES if not (sliced and in_strips(name))), default=0)
+        """The recordings' working memory, which they share and nothing else can use; and what goes into and comes out
+        of each part, about as much again (docs/devices.md)."""
+        return 2 * max((stages.get(name, 0) for name in STAGES if not (sliced and in_strips(name))), default=0)
 
     def _run(self, part: str, size: tuple[int, int], inputs: Sequence[Tensor]) -> list[Tensor]:
         with self._lock:
