@@ -39,9 +39,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"device": device, "engines": found, "cache": str(cache.folder), "graphs": entries}, indent=2))
         return 0
-    print(f"engines on {device} (auto is {best.name if best else TORCH}, once its graphs are there or a clip is long)")
+    print(f"engines on {device} (auto on long clips: {best.name if best else TORCH})")
+    width = max(map(len, found))
     for name, why in found.items():
-        print(f"  {name:12} {ENGINES[name].about}{f'; not here: {why}' if why else ''}")
+        print(f"  {name:{width}} {ENGINES[name].about}{f'; not here: {why}' if why else ''}")
     size = readable(sum(entry["bytes"] for entry in entries))
     print(f"graphs in {cache.folder}: {size} of at most {readable(cache.limit)}")
     for entry in entries:
