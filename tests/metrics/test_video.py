@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ import numpy as np
 import pycvvdp
 import pytest
 import torch
+from PIL import Image
 from skimage import data
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
@@ -19,6 +21,7 @@ from workbench.comparison import compare
 from workbench.errors import InputError, MetricUnavailable, SettingsError
 from workbench.metrics import METRICS, choose, cvvdp_heat_map
 from workbench.metrics.cvvdp import BETA_TIME, JOD_A, JOD_EXPONENT, WINDOW, cvvdp, displays, pooled
+from workbench.pixels import image_to_unit, unit_to_image
 
 
 def clip(frames: int = 4, height: int = 48, width: int = 64) -> list[Tensor]:
@@ -42,6 +45,22 @@ def test_cvvdp_is_what_its_package_gives(display, fps, frames) -> None:
     found = cvvdp(test, truth, fps, display=display)
     assert len(found) == frames
     assert pooled(found) == pytest.approx(float(expected), abs=1e-3)  # it halves the precision of arrays
+
+
+def test_cvvdp_is_what_its_command_prints(tmp_path) -> None:
+    truth = clip()
+    pairs = {"test": noisy(truth, 0.05), "truth": truth}
+    for name, pictures in pairs.items():
+        (tmp_path / name).mkdir()
+        for k, picture in enumerate(pictures):
+            Image.fromarray(unit_to_image(picture)).save(tmp_path / name / f"{k:03d}.bmp")
+    frames = {f"--{way}": str(tmp_path / name / "%03d.bmp") for way, name in (("test", "test"), ("ref", "truth"))}
+    options = frames | {"--fps": "24", "--display": "standard_fhd", "--device": "cpu"}
+    command = [sys.executable, "-m", "pycvvdp.run_cvvdp", *(word for pair in options.items() for word in pair)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    test, reference = ([image_to_unit(unit_to_image(picture)) for picture in saved] for saved in pairs.values())
+    found = pooled(cvvdp(test, reference, 24.0, display="standard_fhd"))
+    assert float(printed.split("cvvdp=")[1].split()[0]) == pytest.approx(found, abs=1e-3)
 
 
 def test_its_constants_are_the_packages() -> None:
