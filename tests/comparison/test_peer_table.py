@@ -13,7 +13,6 @@ from skimage import data
 from workbench.bench.footprint import footprint
 from workbench.comparison import peer_table
 from workbench.comparison.peer_table import (
-    OURS,
     PeerRow,
     PeerTable,
     disagreements,
@@ -24,7 +23,7 @@ from workbench.comparison.peer_table import (
 )
 from workbench.errors import WorkbenchError
 from workbench.models.folder import fingerprint
-from workbench.models.hub import EMBEDDED
+from workbench.models.hub import SHIPPED
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,15 +33,16 @@ def table() -> PeerTable:
     means: dict[str, float] = dict.fromkeys(peer_table.MEASURED, 1.0)
     said: dict[str, str] = dict.fromkeys(peer_table.MEASURED, "no difference found") | {"cvvdp": "worse"}
     rows = [
-        PeerRow("bicubic", OURS, means, {}, 0.5, 100 * 2**20),
+        PeerRow("bicubic", "embedded", means, {}, 0.5, 100 * 2**20),
         PeerRow("bicubic", "realesrgan-x4plus", means, said, 5.0, 3 * 2**30),
     ]
-    return PeerTable("0" * 64, {"a": 3}, (64, 96), rows, {"processor": "P", "cores": "2"})
+    return PeerTable({"embedded": "0" * 64}, {"a": 3}, (64, 96), rows, {"processor": "P", "cores": "2"})
 
 
 def test_the_committed_page_is_the_tables_and_of_the_shipped_model() -> None:
     kept = PeerTable.from_json(shipped().read_text(encoding="utf-8"))
-    assert kept.model == fingerprint(EMBEDDED), "the model is another one: run 'workbench peers --write'"
+    prints = {name: fingerprint(folder) for name, folder in SHIPPED.items()}
+    assert kept.models == prints, "the models are others: run 'workbench peers --write'"
     assert (ROOT / "docs" / "peers.md").read_text(encoding="utf-8") == page(kept)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert with_excerpt(readme, kept) == readme
@@ -52,7 +52,7 @@ def test_the_committed_page_is_the_tables_and_of_the_shipped_model() -> None:
 def test_the_page_says_what_the_numbers_say(table) -> None:
     lines = page(table).splitlines()
     assert "## bicubic" in lines
-    assert "| the embedded model | 1.00 | 1.000 | 1.0 | 1.00 | 1.00 | 0.5 | 100 MiB |" in lines
+    assert "| embedded | 1.00 | 1.000 | 1.0 | 1.00 | 1.00 | 0.5 | 100 MiB |" in lines
     assert "| realesrgan-x4plus | 1.00 | 1.000 | 1.0 | 1.00 (worse) | 1.00 | 5 | 3.00 GiB |" in lines
 
 
@@ -62,24 +62,30 @@ def test_a_table_is_measured(tiny_pipe, tmp_path) -> None:
         for frame in range(2):
             image = data.astronaut()[40 * k + frame : 40 * k + frame + 128, 100:228]
             Image.fromarray(np.ascontiguousarray(image)).save(tmp_path / str(k) / f"{frame}.png")
-    asked: list[str | None] = []
+    asked: list[str] = []
 
-    def memory(name: str | None) -> int:
+    def memory(name: str) -> int:
         asked.append(name)
-        return 7 if name is None else 9
+        return 7 if name == "one" else 9
 
     table = measure(
-        tiny_pipe, tmp_path, model="m", memory=memory, degradations=("area", "area+jpeg:20"),
-        against=("bicubic", "realesr-animevideov3"), metrics=("psnr_y", "flicker"),
-    )  # fmt: skip
-    assert [row.name for row in table.rows] == 2 * [OURS, "bicubic", "realesr-animevideov3"]
+        {"one": tiny_pipe, "two": tiny_pipe},
+        tmp_path,
+        models={"one": "m", "two": "n"},
+        memory=memory,
+        degradations=("area", "area+jpeg:20"),
+        against=("bicubic", "realesr-animevideov3"),
+        metrics=("psnr_y", "flicker"),
+    )
+    assert [row.name for row in table.rows] == 2 * ["one", "two", "bicubic", "realesr-animevideov3"]
     assert table.clips == {"0": 2, "1": 2, "2": 2}
     assert table.size == (32, 32)
     assert all(row.seconds > 0 for row in table.rows)
-    assert asked == [None, "bicubic", "realesr-animevideov3"]
-    assert [row.memory for row in table.rows] == 2 * [7, 9, 9]
-    assert table.rows[1].verdicts["psnr_y"] == "better"  # than a model that was never trained
-    assert table.rows[1].means["psnr_y"] > table.rows[4].means["psnr_y"]
+    assert asked == ["one", "two", "bicubic", "realesr-animevideov3"]
+    assert set(table.rows[1].verdicts.values()) == {"identical"}
+    assert [row.memory for row in table.rows] == 2 * [7, 9, 9, 9]
+    assert table.rows[2].verdicts["psnr_y"] == "better"  # than a model that was never trained
+    assert table.rows[2].means["psnr_y"] > table.rows[6].means["psnr_y"]
     assert PeerTable.from_json(table.to_json()) == table
 
 
@@ -98,5 +104,5 @@ def test_a_table_that_no_longer_holds_is_found(table) -> None:
     assert "psnr_y is" in disagreements(table, replace(table, rows=[worse]))[0]
     larger = replace(first, memory=2 * first.memory)
     assert "200 MiB of memory, the table says 100 MiB" in disagreements(table, replace(table, rows=[larger]))[0]
-    assert "another model" in disagreements(replace(table, model="n"), table)[0]
+    assert "other models" in disagreements(replace(table, models={"embedded": "n"}), table)[0]
     assert "not in the table" in disagreements(replace(table, rows=[]), table)[0]

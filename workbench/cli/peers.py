@@ -1,4 +1,4 @@
-"""``workbench peers``: the embedded model beside the tools that people use now, on the shipped scenes."""
+"""``workbench peers``: the shipped models beside the tools that people use now, on the shipped scenes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def run(args: argparse.Namespace) -> int:
     from workbench.bench.footprint import footprint
     from workbench.comparison.peer_table import STATED, PeerTable, disagreements, measure, page, shipped, with_excerpt
     from workbench.models.folder import fingerprint
-    from workbench.models.hub import EMBEDDED
+    from workbench.models.hub import SHIPPED
     from workbench.pipeline.load import load_pipeline
 
     table = measure(
-        load_pipeline(device="cpu"),
+        {name: load_pipeline(name, device="cpu") for name in SHIPPED},
         ROOT / "samples" / "scenes",
-        model=fingerprint(EMBEDDED),
+        models={name: fingerprint(folder) for name, folder in SHIPPED.items()},
         memory=footprint,
         on_clip=lambda words: print(words, file=sys.stderr, flush=True),
     )

@@ -1,11 +1,11 @@
-"""The embedded model beside the tools that people use now, on the shipped scenes, clean and compressed: a table.
+"""The shipped models beside the tools that people use now, on the shipped scenes, clean and compressed: a table.
 
 Made by one command, which also checks it; every word of the page follows from the numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,19 +16,19 @@ from workbench.comparison.datasets import origin
 from workbench.comparison.evaluation import Evaluation, evaluate
 from workbench.comparison.machine import machine, versions
 from workbench.comparison.peers import PEERS
-from workbench.comparison.upscalers import Upscaler
+from workbench.comparison.upscalers import PipelineUpscaler, Upscaler
 from workbench.devices import readable
 from workbench.files import table_text, table_values
 from workbench.metrics import METRICS
 from workbench.pipeline.pipeline import Pipeline
+from workbench.pipeline.settings import Settings
 
-FORMAT = "stream-diffvsr-peers/2"
+FORMAT = "stream-diffvsr-peers/3"
 DEGRADATIONS = ("bicubic", "bicubic+h264:28", "bicubic+h264:33")
 MEASURED = ("psnr_y", "haarpsi", "vmaf_neg", "cvvdp", "flicker")
 DIGITS = {"psnr_y": 2, "haarpsi": 3, "vmaf_neg": 1, "cvvdp": 2, "flicker": 2}
 TOLERANCES = {"psnr_y": 0.02, "haarpsi": 0.002, "vmaf_neg": 0.5, "cvvdp": 0.02, "flicker": 0.02}
-FRAMES = 3  # of each scene: the strongest peer is slow
-OURS = "the embedded model"
+FRAMES = 2  # of each scene: the strongest peer is slow, and more scenes tell more than more frames of them
 MEMORY_SHARE = 0.15
 BEGIN, END = "<!-- peers: written by workbench peers -->", "<!-- end of peers -->"  # in the README
 IN_README = {"bicubic": "Clean frames", "bicubic+h264:28": "The same through x264 at crf 28, as a site serves them"}
@@ -48,9 +48,10 @@ class PeerRow:
     means: dict[str, float]
     """over the scenes"""
     verdicts: dict[str, str]
-    """of the difference to the embedded model; none in its own row"""
+    """of the difference to the first row of its degradation; none in that row itself"""
     seconds: float
-    """of a frame: the median over the frames but each scene's first"""
+    """of a frame: the median over the frames but each scene's first, under the degradation that went fastest, as other
+    programs of the machine can only add to it"""
     memory: int
     """bytes at the highest point of one frame of 320x180 in a process of its own, beyond Python and its libraries"""
 
@@ -59,8 +60,8 @@ class PeerRow:
 class PeerTable:
     """The whole table."""
 
-    model: str
-    """fingerprint of the embedded model's folder"""
+    models: dict[str, str]
+    """fingerprints of the shipped models' folders, by name"""
     clips: dict[str, int]
     """name -> frames"""
     size: tuple[int, int]
@@ -85,53 +86,61 @@ def shipped() -> Path:
 
 
 def measure(
-    pipe: Pipeline,
+    pipes: Mapping[str, Pipeline],
     scenes: Path,
     *,
-    model: str,
-    memory: Callable[[str | None], int],
+    models: dict[str, str],
+    memory: Callable[[str], int],
     degradations: Sequence[str] = DEGRADATIONS,
     against: Sequence[str | Upscaler] = ("bicubic", *PEERS),
     metrics: Sequence[str] = MEASURED,
     on_clip: Callable[[str], None] = lambda words: None,
 ) -> PeerTable:
-    """Runs all upscalers in step over the same frames, for each degradation. ``model``: the fingerprint to note.
+    """Runs all upscalers in step over the same frames, for each degradation.
 
-    ``memory``: bytes that an upscaler needs, by name; the embedded model's for None (``bench.footprint``)."""
+    ``pipes``: our models by name; differences are to the first. ``models``: their fingerprints. ``memory``: bytes that
+    an upscaler or model needs, by name (``bench.footprint``)."""
+    first, *others = pipes
+    columns = [*(PipelineUpscaler(pipes[name], Settings(), name) for name in others), *against]
     done = [
         evaluate(
-            pipe, scenes, degradation=degradation, against=against, metrics=metrics, frames=FRAMES,
+            pipes[first], scenes, degradation=degradation, against=columns, metrics=metrics, frames=FRAMES,
             on_clip=lambda name, _, d=degradation: on_clip(f"{d}: {name}"),
         )
         for degradation in degradations
     ]  # fmt: skip
-    needed = {column: memory(None if column == done[0].columns[0] else column) for column in done[0].columns}
-    rows = [_row(found, column, needed[column]) for found in done for column in found.columns]
+    names = [first, *done[0].columns[1:]]
+    columns_of = dict(zip(names, done[0].columns, strict=True))
+    costs = {name: (min(_seconds(found, columns_of[name]) for found in done), memory(name)) for name in names}
+    rows = [_row(found, columns_of[name], name, *costs[name]) for found in done for name in names]
     clips = {name: clip.frames for name, clip in done[0].clips.items()}
     width, height = next(iter(done[0].clips.values())).about["clip"]["size"]
-    return PeerTable(model, clips, (height, width), rows, versions() | machine())
+    return PeerTable(models, clips, (height, width), rows, versions() | machine())
 
 
-def _row(found: Evaluation, column: str, memory: int) -> PeerRow:
+def _seconds(found: Evaluation, column: str) -> float:
+    return float(np.median([s for clip in found.clips.values() for s in clip.seconds[column][1:]]))
+
+
+def _row(found: Evaluation, column: str, name: str, seconds: float, memory: int) -> PeerRow:
     means = {metric: round(found.mean(column, metric), 5) for metric in found.metrics}
     verdicts = {metric: said for (name, metric), (_, said) in found.judged.items() if name == column}
-    seconds = [s for clip in found.clips.values() for s in clip.seconds[column][1:]]
-    name = OURS if column == found.columns[0] else column
-    return PeerRow(found.degradation, name, means, verdicts, round(float(np.median(seconds)), 4), memory)
+    return PeerRow(found.degradation, name, means, verdicts, round(seconds, 4), memory)
 
 
 def page(table: PeerTable) -> str:
     """Markdown."""
     h, w = table.size
+    ours = ", ".join(f"`{name}`, weights `{digest[:12]}`" for name, digest in table.models.items())
     lines = [
         "# Beside the tools that people use now",
         "",
         f"Made by `workbench peers --write`; `workbench peers --check` runs it again and compares, {STATED}.",
         "",
-        f"The embedded model (weights `{table.model[:12]}`) beside bicubic interpolation and Real-ESRGAN's networks,",
+        f"The shipped models ({ours}) beside bicubic interpolation and Real-ESRGAN's networks,",
         f"run by ncnn, on the first {max(table.clips.values())} frames of {len(table.clips)} scenes",
         f"({', '.join(f'`{name}`' for name in table.clips)}), made small to {w}x{h} in the way that heads each",
-        "table, and enlarged again. The scene is the unit: a word says that the difference to the embedded model holds",
+        "table, and enlarged again. The scene is the unit: a word says that the difference to the first row holds",
         "from scene to scene (Student's t, 95 %, corrected for all tests of its table by Holm's method) and is large",
         "enough to matter; without one, none was found. Seconds are of one frame in one run on",
         f"{table.made['processor']}, {table.made['cores']}. Memory is the peak of a process that enlarges one frame of",
@@ -180,8 +189,8 @@ def _cell(row: PeerRow, metric: str) -> str:
 
 def disagreements(kept: PeerTable, again: PeerTable) -> list[str]:
     """What in ``again`` is not as ``kept`` says: one line each. Seconds are another machine's."""
-    if again.model != kept.model:
-        return ["the table was made with another model than the one that is here; make it again with --write"]
+    if again.models != kept.models:
+        return ["the table was made with other models than those that are here; make it again with --write"]
     before = {(row.degradation, row.name): row for row in kept.rows}
     lines = []
     for row in again.rows:

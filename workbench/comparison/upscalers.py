@@ -17,6 +17,8 @@ from workbench.comparison.peers import PEERS, Peer
 from workbench.devices import resolve_device
 from workbench.errors import InputError, ModelError, SettingsError
 from workbench.files import VIDEO_SUFFIXES
+from workbench.models.hub import SHIPPED
+from workbench.pipeline.load import load_pipeline
 from workbench.pipeline.output import Output
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings, words
@@ -161,21 +163,23 @@ def upscaler(
     device: str | torch.device = "auto",
     open_with: Callable[[Any], Clip] = open_clip,
 ) -> Upscaler:
-    """``bicubic``, ``lanczos``, a name of ``PEERS``, the path of an image model or of a video made elsewhere, or an
-    upscaler as it is. ``open_with``: opens such a video."""
+    """``bicubic``, ``lanczos``, a name of ``PEERS`` or of a model of this package, the path of an image model or of a
+    video made elsewhere, or an upscaler as it is. ``open_with``: opens such a video."""
     if not isinstance(source, (str, os.PathLike)):
         return source
     if str(source) in FILTERS:
         return Interpolation(str(source))
     if str(source) in PEERS:
         return Peer(str(source), device=device)
+    if str(source) in SHIPPED:
+        return PipelineUpscaler(load_pipeline(str(source), device=device), Settings(), str(source))
     if Path(source).suffix.lower() in MODEL_SUFFIXES:
         return ImageModel(source, device=device)
     if Path(source).suffix.lower() in VIDEO_SUFFIXES or Path(source).is_dir():
         return Recorded(open_with(source))
     raise SettingsError(
-        f"nothing to compare against under {str(source)!r}: give {', '.join((*FILTERS, *PEERS))}, the file of a "
-        f"single-image model ({', '.join(MODEL_SUFFIXES)}), or a video or folder of frames made of the same clip."
+        f"nothing to compare against under {str(source)!r}: give {', '.join((*FILTERS, *PEERS, *SHIPPED))}, the "
+        f"file of a single-image model ({', '.join(MODEL_SUFFIXES)}), or a video or folder of frames made of the same clip."
     )
 
 

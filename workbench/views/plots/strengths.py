@@ -38,7 +38,14 @@ def strengths(found: Strengths, metrics: Sequence[str] | None = None) -> Figure:
         plain = np.array(found.means(PLAIN, name)) if PLAIN in found.columns else 0
         for k, column in enumerate(found.columns):
             colour, mark = COLOURS[k % len(COLOURS)], MARKS[k % len(MARKS)]
-            panel.plot(places, np.array(found.means(column, name)) - plain, color=colour, marker=mark, markersize=4, label=column)
+            panel.plot(
+                places,
+                np.array(found.means(column, name)) - plain,
+                color=colour,
+                marker=mark,
+                markersize=4,
+                label=column,
+            )
         above = f"\nover {PLAIN}" if PLAIN in found.columns else ""
         panel.set_ylabel(f"{metric.label} {'↑' if metric.higher_is_better else '↓'}{above}")
     axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
