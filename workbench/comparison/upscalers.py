@@ -179,7 +179,8 @@ def upscaler(
         return Recorded(open_with(source))
     raise SettingsError(
         f"nothing to compare against under {str(source)!r}: give {', '.join((*FILTERS, *PEERS, *SHIPPED))}, the "
-        f"file of a single-image model ({', '.join(MODEL_SUFFIXES)}), or a video or folder of frames made of the same clip."
+        f"file of a single-image model ({', '.join(MODEL_SUFFIXES)}), or a video or folder of frames made of the same "
+        "clip."
     )
 
 
