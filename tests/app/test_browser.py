@@ -14,15 +14,12 @@ from urllib.parse import quote
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.app_pages import (  # noqa: F401
+from tests.app_pages import (
     LONG,
     MARKS,
     RATE,
     SHORT,
-    browser_fixture,
-    clips_fixture,
     job,
-    server_fixture,
     start,
     token_of,
     told,

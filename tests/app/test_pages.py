@@ -12,14 +12,10 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.app_pages import (  # noqa: F401
-    LONG,
+from tests.app_pages import (
     MARKS,
     RATE,
-    browser_fixture,
-    clips_fixture,
     job,
-    server_fixture,
     start,
     token_of,
     told,
