@@ -119,3 +119,4 @@ def test_a_camera_is_upscaled_while_it_runs(server: AppServer, browser: Browser)
             left = time.monotonic()
             until(lambda: server.status(token)["state"] in ("done", "stopped"))
             assert time.monotonic() - left < 30
+    assert "Traceback" not in server.log.read_text(errors="replace")

@@ -42,7 +42,7 @@ def route(service: Service, may_enter: Any) -> WebSocketRoute:
         await socket.accept()
         with suppress(WebSocketDisconnect, RuntimeError, TimeoutError, asyncio.TimeoutError):  # the viewer is gone
             await _serve(socket, service)
-        with suppress(RuntimeError):  # it is closed already
+        with suppress(WebSocketDisconnect, RuntimeError):  # it is closed already
             await socket.close()
 
     return WebSocketRoute("/live", live)
