@@ -109,7 +109,7 @@ def live(page: Page) -> None:
     page.get_by_role("button", name="The clip on the left").click()
     view = page.locator("live-view[data-state=running]")
     view.wait_for(state="attached")
-    page.wait_for_function("Number(document.querySelector('live-view').dataset.shown) > 150")  # its size is settled
+    page.wait_for_function("document.querySelector('live-view').frames.length > 40")  # its size is settled
     save(page, "live-tab", whole=True)
     view.get_by_role("button", name="Stop", exact=True).click()
 

@@ -161,6 +161,7 @@ class LiveView extends HTMLElement {
       this.$said.textContent = words.position ? `Waiting: ${words.position} ${words.position === 1 ? "job goes" : "jobs go"} before this one.` : "Getting ready …";
       this.#state("waiting");
     } else if (words.state === "running") {
+      this.number = 0; // what came while this waited was dropped by nobody
       this.#state("running");
       this.$said.textContent = "";
     } else if (words.state === "ended") this.#end(words.error || words.said ? "" : "The session ended.");
