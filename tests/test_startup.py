@@ -25,7 +25,7 @@ own_process()
 from workbench.cli import main
 assert main(["upscale", sys.argv[1], "-o", sys.argv[2], "--quiet"]) == 0
 assert "diffusers" in sys.modules
-assert not {*COMPANIONS, "matplotlib", "gradio"} & set(sys.modules), sys.modules.keys()
+assert not {*COMPANIONS, "matplotlib", "gradio", "cv2"} & set(sys.modules), sys.modules.keys()
 assert not scans
 import scipy.special, torch._dynamo, torchvision
 from transformers import CLIPTextConfig

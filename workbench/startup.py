@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NoReturn
 
-COMPANIONS = ("transformers", "scipy", "torchvision", "torch._dynamo", "boto3")
-"""optional companions of diffusers and of its accelerate; they work without each of them"""
+COMPANIONS = ("transformers", "scipy", "torchvision", "torch._dynamo", "boto3", "rich")
+"""optional companions of diffusers and of what it imports; all of them work without"""
 
 _OWNED = "WORKBENCH_OWN_PROCESS"
 

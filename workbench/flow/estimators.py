@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.error import URLError
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -42,6 +41,8 @@ def still(current: Tensor, previous: Tensor) -> Tensor:
 
 def dis(current: Tensor, previous: Tensor) -> Tensor:
     """Dense Inverse Search (Kroeger et al., ECCV 2016; OpenCV's medium preset), on the CPU."""
+    import cv2  # by the first frame that has one before it: 15 MB
+
     height, width = current.shape[-2:]
     below, right = (ESTIMATORS["dis"].padded(side) - side for side in (height, width))
     flows = []
@@ -55,6 +56,8 @@ def dis(current: Tensor, previous: Tensor) -> Tensor:
 
 def _grey(frame: Tensor) -> np.ndarray:
     """(3, y, x) around [-1, 1] -> (y, x) uint8 luma."""
+    import cv2
+
     return cv2.cvtColor(unit_to_image(signed_to_unit(frame.float())), cv2.COLOR_RGB2GRAY)
 
 
