@@ -1,4 +1,4 @@
-"""The widgets in a real JupyterLab, in a real Chromium: sliders, keyboard, choosers, a toggle, a stop button."""
+"""The widgets and the player in a real JupyterLab, in a real Chromium: sliders, keyboard, choosers, a toggle, stop."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ for out in pipe.stream(clip, wb.Settings(steps=3), trace=trace):
 wb.explore(trace)
 """
 ABLATE = 'wb.ablate(pipe, clip, wb.Settings(steps=2), frames=3, metrics=["flicker"])'
+SHOW = 'wb.show(wb.compare(None, clip, against=["lanczos", "bicubic"], metrics=["piqe"]))'
 PIXELS = """image => {
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
@@ -57,10 +58,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """The notebook with both widgets, run; any request to elsewhere fails a test."""
+    """The notebook with both widgets and a player, run; any request to elsewhere fails a test."""
     python = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": python})
-    notebook.cells = [nbformat.v4.new_code_cell(source.strip()) for source in (SETUP, ABLATE)]
+    notebook.cells = [nbformat.v4.new_code_cell(source.strip()) for source in (SETUP, ABLATE, SHOW)]
     nbformat.write(notebook, folder / "widgets.ipynb")
     elsewhere: list[str] = []
     with jupyterlab(folder, tmp_path_factory.mktemp("home")) as lab, sync_playwright() as playwright:
@@ -129,6 +130,21 @@ def test_any_tap_and_channel_can_be_put_into_a_view(page: Page) -> None:
     view.get_by_role("combobox").nth(1).select_option("channel 2", timeout=BOUND)
     expect(view.locator("code")).to_have_text('trace["latent", 3][0][2]', timeout=BOUND)
     wait_for_change(view.locator("img"), strength)
+
+
+def test_a_comparison_is_shown_in_the_player_and_stepped_through(page: Page) -> None:
+    page.locator("iframe[title='The player']").scroll_into_view_if_needed(timeout=BOUND)
+    player = page.frame_locator("iframe[title='The player']")
+    expect(player.locator("#left-tag")).to_have_text("bicubic", timeout=BOUND)
+    player.get_by_role("button", name="Next frame").click(timeout=BOUND)
+    expect(player.locator("#frame")).to_have_text("1 of 3", timeout=BOUND)
+    player.get_by_role("button", name="Difference", exact=True).click(timeout=BOUND)
+    expect(player.locator("#left-tag")).to_contain_text("|lanczos − bicubic| × 4", timeout=BOUND)
+    drawn = player.locator("clip-player").evaluate(
+        "({ stage: { context, canvas: { width, height } } }) =>"
+        " context.getImageData(0, 0, width, height).data.some(v => v > 8 && v < 255)"
+    )
+    assert drawn
 
 
 def test_toggling_tpm_runs_again_and_shows_another_picture(page: Page) -> None:
