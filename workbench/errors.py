@@ -73,3 +73,8 @@ def did_you_mean(name: object, known: Iterable[str]) -> str:
     """`` Did you mean 'steps'?`` for a near one, else nothing: to be put after the first sentence of a message."""
     near = get_close_matches(str(name), list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 frame``, ``3 frames``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -18,7 +18,7 @@ from workbench.app.work.devices import CHANGES, RUNS, SIZE
 from workbench.app.work.task import Task, Warm
 from workbench.degrade import parse
 from workbench.devices import DTYPES, release_memory, resolve_device, resolve_dtype
-from workbench.errors import InputError, SettingsError
+from workbench.errors import InputError, SettingsError, counted
 from workbench.models.hub import models_in_reach
 from workbench.pipeline.frames import MINIMUM
 from workbench.pipeline.load import load_pipeline
@@ -253,7 +253,7 @@ def _without(why: str, request: Request, facts: Facts) -> Plan:
 
 def _work(request: Request, facts: Facts) -> str:
     h, w = facts.size
-    count = f"{facts.frames} frame{'s' if facts.frames > 1 else ''} of {w}x{h}"
+    count = f"{counted(facts.frames, 'frame')} of {w}x{h}"
     if request.kind == "devices":
         return f"Measuring {count}"
     return f"{count}, under {len(facts.settings)} settings," if len(facts.settings) > 1 else count

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from workbench.cli.plan import Job
-from workbench.errors import InputError, OutputError, SettingsError
+from workbench.errors import InputError, OutputError, SettingsError, counted
 from workbench.video.folders import list_clips
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ def upscale_to_pipe(
             if error.errno not in _CLOSED:
                 raise OutputError(f"standard output cannot be written: {error.strerror}") from error
             end = ", then the reader closed the pipe"
-    count = f"{writer.count} frame{'' if writer.count == 1 else 's'}"
-    print(f"-: {count} of y4m {writer.chroma}{end}", file=sys.stderr)
+    print(f"-: {counted(writer.count, 'frame')} of y4m {writer.chroma}{end}", file=sys.stderr)
     if end:
         discard(stream)
     return code

@@ -11,6 +11,7 @@ import numpy as np
 from workbench.comparison.statistics import BETTER, WORSE, over_frames
 from workbench.comparison.tables import aligned, significant
 from workbench.comparison.verdicts import STARS, Judged, detailed, judged
+from workbench.errors import counted
 from workbench.metrics import METRICS
 from workbench.pixels import SCALE
 
@@ -129,7 +130,7 @@ class Numbers:
     @property
     def note(self) -> str:
         """What stands under the table."""
-        return f"{self.frames} frame{'s' * (self.frames != 1)} of {self.about['clip']['name']}. {STARS}"
+        return f"{counted(self.frames, 'frame')} of {self.about['clip']['name']}. {STARS}"
 
     def __str__(self) -> str:
         return "\n".join([aligned(self.rows()), self.note, *detailed(self._judged, self.columns[0])])

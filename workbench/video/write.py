@@ -12,7 +12,7 @@ from typing import Any
 
 from av.error import FFmpegError
 
-from workbench.errors import InputError, OutputError
+from workbench.errors import InputError, OutputError, counted
 from workbench.video._arrays import checked_image
 from workbench.video._sinks import PictureSink, Sink, VideoSink
 from workbench.video.clip import Clip, open_clip
@@ -163,7 +163,7 @@ class ClipWriter:
 
     def __str__(self) -> str:
         count = self.frames_written
-        return f"{count} frame{'' if count == 1 else 's'} in {self.where}" if count else f"no frame in {self.path}"
+        return f"{counted(count, 'frame')} in {self.where}" if count else f"no frame in {self.path}"
 
 
 def _make_sink(

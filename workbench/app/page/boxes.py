@@ -9,6 +9,7 @@ from html import escape
 from workbench.app.models import label
 from workbench.app.names import sentence
 from workbench.app.values import ClipShown, Plan, Probe
+from workbench.errors import counted
 
 
 def _no_clip(title: str, words: str) -> str:
@@ -62,7 +63,7 @@ def clip_card(clip: ClipShown, first: int, last: int, shown: int) -> str:
 def clip_facts(probe: Probe) -> list[str]:
     """Size in and out, frames, rate, length, sound: those that are known."""
     width, height = probe.size
-    facts = [f"{width}×{height} → {4 * width}×{4 * height}", f"{probe.frames} frame{'s' if probe.frames > 1 else ''}"]
+    facts = [f"{width}×{height} → {4 * width}×{4 * height}", counted(probe.frames, "frame")]
     if probe.fps:
         facts.append(f"{probe.fps:.4g} frames/s")
     if probe.seconds:
