@@ -13,7 +13,7 @@ from workbench.app import serve
 from workbench.app.errors import AppError, LimitError, RequestError
 from workbench.app.kinds import KINDS
 from workbench.app.limits import Limits
-from workbench.app.models import MODELS, PUBLISHED
+from workbench.app.models import MODELS, OWN_MODELS, PUBLISHED
 from workbench.app.request import Request, check_token
 from workbench.app.serve import data_folder, options_from
 from workbench.app.status import Status
@@ -77,6 +77,7 @@ def test_a_comparison_survives_json(settings, other, truth):
         ({"lossless": 1}, "lossless must be true or false"),
         ({"others": ["bicubic"]}, "a comparison needs one, and no other job"),
         ({"kind": "compare", "others": [{}]}, "the same as yours"),
+        ({"kind": "compare", "others": ["embedded"]}, "under the usual settings is yours already"),
         ({"kind": "compare", "others": ["bicubic", "bicubic"]}, "two of the others are the same"),
         ({"kind": "compare", "others": [{"seed": k} for k in range(1, 7)]}, "up to 4 others; got 6"),
         ({"kind": "inside", "scale": 2.0}, "an output's size belongs to upscaling"),
@@ -159,7 +160,7 @@ def test_the_command_line_goes_before_the_environment():
     plain = options_from([], {})
     assert (plain.host, plain.port, plain.model, plain.any_model) == ("127.0.0.1", None, "", False)
     assert plain.models == tuple(MODELS)
-    assert {"" if name == "embedded" else name for name in SHIPPED} < set(plain.models)
+    assert set(SHIPPED) == set(OWN_MODELS)
     environment = {
         "PORT": "8001",
         "GRADIO_SERVER_PORT": "8002",

@@ -14,6 +14,7 @@ from PIL import Image
 import workbench as wb
 from tests.video_material import heard, make_video, noise, pictures
 from workbench.app.kinds import KINDS
+from workbench.app.models import OWN_MODELS
 from workbench.app.planner_process import probe
 from workbench.app.request import Request
 from workbench.app.status import Status
@@ -212,7 +213,7 @@ def test_several_images_are_frames(tmp_path, job):
     assert frames_in(task.public / status.files["video"]) == 3
 
 
-@pytest.mark.parametrize("other", [ONE.but(tpm=False), "bicubic"], ids=["settings", "bicubic"])
+@pytest.mark.parametrize("other", [ONE.but(tpm=False), "bicubic", OWN_MODELS[-1]])
 def test_a_comparison_leaves_two_videos_numbers_curves_and_a_report(clip, job, other):
     task = job(clip, "compare", others=(other,))
     status = do(task)

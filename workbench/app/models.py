@@ -7,6 +7,9 @@ MODELS = {
     PUBLISHED: PUBLISHED,
 }
 
+OWN_MODELS = tuple(name or "embedded" for name in MODELS if name != PUBLISHED)
+"""Those of the package, as a comparison calls them."""
+
 
 def label(model: str) -> str:
     """How a form calls a model; one that is not of ``MODELS`` by its own name."""

