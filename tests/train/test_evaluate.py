@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from samples.make_crops import busiest, side_by_side
 from tests.tiny import tiny_models
 from tests.training import write_photos
 from workbench.models.models import Models
 from workbench.train.bars import REAL, Bar, Measured, contents, modules, real_input, run_with_own_features
-from workbench.train.crops import busiest, side_by_side
 from workbench.train.evaluate import BORDER, DAMAGES, HeldOut, bicubic, damaged, measure, pan, to_range
 from workbench.train.pool import Pool
 
@@ -102,8 +102,8 @@ def test_crops_show_the_place_with_most_detail() -> None:
 def test_crops_are_written_for_every_clip(tmp_path: Path, clip: HeldOut) -> None:
     import av
 
+    from samples.make_crops import main
     from workbench.models.save import save_models
-    from workbench.train.crops import main
 
     (tmp_path / "clips").mkdir()
     with av.open(str(tmp_path / "clips" / "moving.mkv"), "w") as container:

@@ -1,6 +1,6 @@
 """Side-by-side crops for the model card: bicubic, ours and the truth, at 1:1 and 3x.
 
-python -m workbench.train.crops HELDOUT_FOLDER PICTURE_FOLDER [--model FOLDER]
+python -m samples.make_crops HELDOUT_FOLDER PICTURE_FOLDER [--model FOLDER]
 """
 
 from __future__ import annotations
