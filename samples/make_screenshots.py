@@ -29,7 +29,7 @@ TARGET = ROOT / "samples" / "screenshots"
 LOW, HIGH = (ROOT / "samples" / f"forest-{size}.mp4" for size in ("320x180", "1280x720"))
 WIDTH, HEIGHT = 1280, 900
 MOST_BYTES = 400_000
-TALLEST = 1500  # pixels of a page that is shown whole
+TALLEST = 1900  # pixels of a page that is shown whole
 MINUTE = 60_000  # milliseconds
 
 
@@ -67,11 +67,11 @@ def upscale(page: Page) -> str:
     view = page.locator("#upscale-job")
     view.get_by_text("4 of 8 frames").wait_for()
     drag(view.locator("clip-player"), 0.55)
-    save(page, "live")
+    save(page, "live", whole=True)
     view = finished(page, "upscale")
     ready(view)
     drag(view.locator("clip-player"), 0.55)
-    save(page, "done")
+    save(page, "done", whole=True)
     return page.url.partition("#")[0]  # without the place in the clip: more words may follow
 
 
