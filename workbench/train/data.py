@@ -33,16 +33,16 @@ from workbench.train.windows import draw_windows, turned
 
 @dataclass(frozen=True)
 class Batch:
-    """``hr`` (B, T, 3, H, W); ``lr`` (B, T, 3, h, w), 8 bit, perhaps noisy.
-
-    ``flow`` (B, T - 1, 2, H, W) is what the model is given, mostly an estimate as at inference; ``motion``, of the same
-    shape, is what the losses judge by: the camera's where it is known, else estimated without the noise.
-    """
+    """Clips to learn from."""
 
     hr: Tensor
+    """(B, T, 3, H, W)"""
     lr: Tensor
+    """(B, T, 3, h, w), 8 bit, perhaps damaged"""
     flow: Tensor
+    """(B, T - 1, 2, H, W): what the model is given, mostly an estimate as at inference"""
     motion: Tensor
+    """of the same shape, what the losses judge by: the camera's where it is known, else estimated on clean frames"""
 
     def to(self, device: torch.device) -> Batch:
         return Batch(self.hr.to(device), self.lr.to(device), self.flow.to(device), self.motion.to(device))

@@ -32,12 +32,15 @@ BORDER = 4
 
 @dataclass(frozen=True)
 class HeldOut:
-    """``hr`` (T, 3, H, W) and ``lr`` (T, 3, h, w), both in [-1, 1]; ``motion``: one less than frames."""
+    """A clip that is measured on."""
 
     name: str
     hr: Tensor
+    """(T, 3, H, W) in [-1, 1]"""
     lr: Tensor
+    """(T, 3, h, w) in [-1, 1]"""
     motion: list[Correspondence]
+    """T - 1: from each frame to the one before it"""
 
 
 Damage = Callable[[np.ndarray], np.ndarray]

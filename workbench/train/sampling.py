@@ -23,13 +23,12 @@ OTHER_STEPS = (1, 2, 8)
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decides in one iteration of T frames.
-
-    ``noise``: (2, B, T, L, h, w); ``chance``: (T, 3, B) in 0..1; the others: one for each frame.
-    """
+    """What chance decides in one iteration of T frames; the last three, for each frame."""
 
     noise: Tensor
+    """(2, B, T, L, h, w)"""
     chance: Tensor
+    """(T, 3, B) in 0..1, for the loss of diffusion"""
     steps: tuple[int, ...]
     artg: tuple[bool, ...]
     tpm: tuple[bool, ...]

@@ -40,25 +40,28 @@ CODEC_SHARES = {"h264": 0.55, "h265": 0.13, "vp9": 0.12, "mpeg4": 0.08, "mpeg2":
 
 @dataclass(frozen=True)
 class Scene:
-    """``hr`` (T, 3, H, W) and ``lr`` (T, 3, h, w), uint8; ``flow`` and ``motion`` (T - 1, 2, h, w) in output pixels.
-
-    ``flow`` is what the model is given, mostly an estimate as at inference; ``motion`` is what the losses judge by: the
-    camera's where it is known, else estimated on clean frames.
-    """
+    """What the camera saw and what reaches the upscaler; as a part of several scenes, with (B, ...) before all shapes."""
 
     hr: Tensor
+    """(T, 3, H, W), uint8"""
     lr: Tensor
+    """(T, 3, h, w), uint8"""
     flow: Tensor
+    """(T - 1, 2, h, w), in output pixels: what the model is given, mostly an estimate as at inference"""
     motion: Tensor
+    """of the same shape, what the losses judge by: the camera's where it is known, else estimated on clean frames"""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where windows begin: ``number`` of the scene, ``first`` frame, ``top`` and ``left`` in LR pixels; (B,) each."""
+    """Where windows begin; (B,) each."""
 
     number: np.ndarray
+    """of the scene"""
     first: np.ndarray
+    """frame"""
     top: np.ndarray
+    """in LR pixels, as ``left`` is"""
     left: np.ndarray
 
 

@@ -22,11 +22,13 @@ EXCHANGED = 0.3  # share of the windows whose colours change places
 
 @dataclass(frozen=True)
 class Windows:
-    """``turns`` (B, 3), bool: mirrored, upside down, transposed. ``colours`` (B, 3): which channel comes where."""
+    """Where the windows of a batch are, and how they are turned."""
 
     at: Places
     turns: np.ndarray
+    """(B, 3), bool: mirrored, upside down, transposed"""
     colours: np.ndarray
+    """(B, 3): which channel comes where"""
 
 
 def draw_windows(scenes: Scenes, stage: Stage, random: np.random.Generator) -> Windows:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Named:
-    """A clip's name in its parts, ``holiday`` and ``.mov``, and what its result ends in: ".mp4", ".mkv", ".png", or
-    "" for a folder."""
+    """A clip's name in its parts, such as ``holiday`` and ``.mov``."""
 
     stem: str
     suffix: str
     ending: str
+    """of its result: ".mp4", ".mkv", ".png", or "" for a folder"""
 
 
 def result_names(clips: Sequence[Named], mark: str = "") -> list[str]:
