@@ -40,7 +40,7 @@ CODEC_SHARES = {"h264": 0.55, "h265": 0.13, "vp9": 0.12, "mpeg4": 0.08, "mpeg2":
 
 @dataclass(frozen=True)
 class Scene:
-    """What the camera saw and what reaches the upscaler; as a part of several scenes, with (B, ...) before all shapes."""
+    """What the camera saw and what reaches the upscaler; of several scenes, with B before all shapes."""
 
     hr: Tensor
     """(T, 3, H, W), uint8"""
