@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.app_pages import (
     MARKS,
@@ -311,6 +311,20 @@ def test_a_preset_sets_the_settings_and_says_what_it_was_measured_to_do(server: 
         expect(page.get_by_role("radio", name="Own")).to_be_checked()
 
 
+def look_in_every_way(player: Locator) -> None:
+    """Each view of the moving clip draws a picture of its own, and so does the magnifier."""
+    drawn = []
+    for view in ("Divider", "Side by side", "Blink", "Difference", "Signed", "Change", "Magnifier"):
+        player.get_by_role("button", name=view, exact=True).click()
+        player.locator("#stage").hover(position={"x": 120, "y": 60})
+        player.press(",")
+        player.press(".")
+        expect(player.locator("#frame")).to_have_text("3 of 3")
+        player.page.wait_for_timeout(300)
+        drawn.append(player.screenshot() if view == "Magnifier" else player.evaluate("p => p.stage.canvas.toDataURL()"))
+    assert len(set(drawn)) == len(drawn)
+
+
 def test_three_variants_are_compared_and_a_curve_leads_to_its_frame(server: AppServer, browser: Browser, clips) -> None:
     with visit(browser, with_settings(server)) as page:
         upload(page, clips["short"])
@@ -326,6 +340,7 @@ def test_three_variants_are_compared_and_a_curve_leads_to_its_frame(server: AppS
         assert box is not None
         chart.click(position={"x": box["width"] - 6, "y": box["height"] / 2})
         expect(view.locator("clip-player #frame")).to_have_text("3 of 3")
+        look_in_every_way(view.locator("clip-player"))
         names = view.locator(".files a").evaluate_all("links => links.map(link => link.download)")
         assert "short_lanczos_vs_bicubic_vs_Stream-DiffVSR.html" in names
         assert_accessible(page, "compare, done")
