@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.xdist_group("app"), pytest.mark.timeout(600)]
 FAST = {"steps": 1}
 LIMITS = ("--queue", "2", "--max-frames", "60", "--max-seconds", "7", "--max-pixels", "10000", "--max-megabytes", "3")
 # the endpoint's values after the settings
-DEFAULTS = (0, None, None, None, False, None, None, False, "", "auto", "auto")
+DEFAULTS = (0, None, None, None, False, None, None, False, "", "auto", "auto", "auto")
 LONG = 40  # frames of a clip that is still running when it is looked at
 
 
