@@ -4,6 +4,7 @@
 // back with bicubic of the same frame. What the messages hold is told in work/live.py.
 
 const SAY_HERE = 2000, MOST_HELD = 200000; // milliseconds between two signs of life; bytes that may wait to be sent
+const TROUBLES = { NotFoundError: "no camera was found. Connect one, or choose the clip on the left.", NotAllowedError: "the browser was not given leave to use it." };
 const KEPT_FRAMES = 90; // of which figures and sparkline are
 const STAGE_COLOURS = ["#1f5fd0", "#e0892b", "#2a9d6f", "#a14fc4", "#c4453a", "#5b8f99", "#b5a12c", "#7a7f8a", "#e58fb4"];
 
@@ -13,9 +14,10 @@ class LiveView extends HTMLElement {
     this.attachShadow({ mode: "open" }).innerHTML = `<style>${PLAYER_STYLE}${JOB_STYLE}
       .row { display: flex; flex-wrap: wrap; gap: 8px 12px; align-items: center; margin: 0 0 12px; }
       button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); font-weight: 600; }
-      #stage { border: 1px solid var(--line); border-radius: 12px; aspect-ratio: 16 / 9; max-width: none; max-height: 68vh; background: #0b0c0f; }
+      #stage { border: 1px solid var(--line); border-radius: 12px; display: grid; aspect-ratio: 16 / 9; max-width: none; max-height: 68vh; background: #0b0c0f; }
       #stage canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain; }
-      #empty { position: absolute; inset: 0; display: grid; place-content: center; text-align: center; color: #c9ccd3; padding: 24px; pointer-events: none; }
+      #stage:has(#empty:not([hidden])) { aspect-ratio: auto; min-height: 320px; }
+      #empty { display: grid; place-content: center; text-align: center; color: #c9ccd3; padding: 24px; pointer-events: none; }
       #empty h2 { color: #fff; font-size: 19px; margin: 0 0 6px; } #empty p { max-width: 52ch; }
       #figures { font-variant-numeric: tabular-nums; font-size: 14px; min-height: 22px; margin: 10px 0 2px; }
       #said { min-height: 22px; } #trouble { color: var(--bad); } #trouble:empty { display: none; }
@@ -76,7 +78,7 @@ class LiveView extends HTMLElement {
       await this.#open(source);
     } catch (problem) {
       this.#release();
-      this.$trouble.textContent = `That cannot be used here: ${problem.message}`;
+      this.$trouble.textContent = `That cannot be used here: ${TROUBLES[problem.name] ?? problem.message}`;
       return;
     }
     this.frames = [];
