@@ -74,6 +74,7 @@ def draw(
     if count == stage.batch:
         return damaged
     others = draw_patches(pool, material, replace(stage, batch=stage.batch - count), seed, iteration)
+    others = others.to(damaged.hr.device)
     parts = ((getattr(damaged, f.name), getattr(others, f.name)) for f in fields(Batch))
     return Batch(*(torch.cat(part) for part in parts))
 

@@ -88,9 +88,10 @@ def train(
     if any(stage.scenes for stage in recipe.stages):
         ready = Scenes(out / "scenes" if scenes is None else Path(scenes), recipe.scenes.scenes)
         ready.prepare(pool, recipe.scenes, recipe.seed, workers)
-        if resolve_device(device).type == "cuda":
-            ready.hold(torch.device("cuda"))
     session = Session(recipe, out, clips, warm_start, resume, device, precision)
+    where = session.accelerator.device
+    if ready is not None and where.type == "cuda" and ready.bytes_needed < torch.cuda.mem_get_info(where)[0] / 2:
+        ready.hold(where)
     session.go(pool, ready, stop_after, minutes)
     return session.finish()
 

@@ -85,6 +85,11 @@ class Scenes:
             count, _, height, width = file.get_slice("lr").get_shape()
         return count, height, width
 
+    @property
+    def bytes_needed(self) -> int:
+        """Of all of them."""
+        return len(self) * self.path(0).stat().st_size
+
     def hold(self, device: torch.device) -> None:
         """Reads all of them into the device's memory: a GPU would wait for the disk, and for each window's copy."""
         parts = {"hr": torch.uint8, "lr": torch.uint8, "flow": torch.float16, "motion": torch.float16}
