@@ -64,6 +64,7 @@ def make(folder: str, recipe: tuple[str, str, str, str]) -> Path:
 
 @settings(max_examples=25, deadline=None)
 @example(recipe=(f"{H264} -bf 0 -g 1", "h264", "24000/1001", "null"), cut=slice(None))
+@example(recipe=("-c:v mpeg4 -q:v 2 -bf 1 -g 1", "avi", "25", TIMES["growing"]), cut=slice(None))
 @given(recipe=recipes(), cut=st.slices(11).filter(lambda cut: cut.step is None or cut.step > 0))
 def test_frames_times_and_colours_are_those_of_the_program(recipe: tuple[str, str, str, str], cut: slice) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -167,7 +167,7 @@ def _count(path: Path, is_long: bool) -> FrameIndex:
         nominal = (bare and seen.last_duration) or _nominal_step(stream, time_base)
         step = typical_step(seen.stamps, nominal)
         may_leap = bool(container.format.flags & _MAY_LEAP)
-        clock = steady(seen.stamps, step, time_base, may_leap=may_leap)
+        clock = steady(seen.stamps, step, time_base, may_leap=may_leap, nominal=nominal)
         last = _last_duration(clock.stamps, seen.last_duration, step) if clock.stamps else 0
         hints = []
         if seekable and clock.stamps:
