@@ -60,10 +60,9 @@ def typical_step(stamps: Sequence[int | None], otherwise: int) -> int:
 def steady(stamps: Sequence[int | None], step: int, time_base: Fraction, *, may_leap: bool, nominal: int = 0) -> Steady:
     """Stamps in the order of showing -> rising ones.
 
-    A missing stamp follows the one before by ``step``. Where a frame's ``nominal`` length is 1, as in AVI, which counts
-    frames, the ffmpeg program goes by what it saw last, and so do we: by the last step where that is more than 2, else
-    by 1. A doubled stamp is nudged; where the clock starts anew (recordings joined into one file), or leaps while
-    ``may_leap``, what follows is moved so that it goes on. All in ``time_base``.
+    A missing stamp follows the one before by ``step``, or as ``_counted`` says where a frame's ``nominal`` length is 1;
+    a doubled one is nudged; where the clock starts anew (recordings joined into one file), or leaps while ``may_leap``,
+    what follows is moved so that it goes on. All in ``time_base``.
     """
     back, leap = _STEP_BACK / time_base, _LEAP / time_base
     steadied: list[int] = []
@@ -75,8 +74,7 @@ def steady(stamps: Sequence[int | None], step: int, time_base: Fraction, *, may_
             steadied.append(stamp or 0)
             continue
         if stamp is None:
-            before = last - steadied[-2] if len(steadied) > 1 else step
-            steadied.append(last + (step if nominal != 1 else before if before > 2 else 1))
+            steadied.append(last + (_counted(steadied) if nominal == 1 else step))
             continue
         ahead = stamp + offset - last
         if ahead < min(step - back, 0) or (may_leap and ahead > leap):
@@ -86,3 +84,10 @@ def steady(stamps: Sequence[int | None], step: int, time_base: Fraction, *, may_
         nudged += ahead <= 0
         steadied.append(last + max(ahead, 1))
     return Steady(tuple(steadied), nudged, tuple(joints))
+
+
+def _counted(stamps: Sequence[int]) -> int:
+    """The step to a missing stamp where the clock counts frames, as AVI's does: the last one if it is more than 2, else
+    1. It is the ffmpeg program's rule."""
+    last = stamps[-1] - stamps[-2] if len(stamps) > 1 else 1
+    return last if last > 2 else 1
