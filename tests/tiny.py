@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
-from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 from workbench.models.autoencoder import TemporalAutoencoderTiny
 from workbench.models.models import Models, Properties
+from workbench.models.unet import UNet2DConditionModel
 
 SCHEDULER = {
     "_class_name": "DDIMScheduler",

@@ -76,6 +76,14 @@ def test_switched_off_parts_are_off(graphs, moving_frames, changes):
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(theirs, ours, strict=True))
 
 
+def test_what_is_reused_is_reused_in_every_engine(graphs, moving_frames):
+    settings = Settings(steps=2, reuse_residuals=True, reuse_deep_features=True)
+    theirs = [out.frame for out in Pipeline(tiny_models()).stream(moving_frames[:2], settings)]
+    for name in NAMES:
+        ours = [out.frame for out in pipeline(name, graphs).stream(moving_frames[:2], settings)]
+        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(theirs, ours, strict=True))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stream_that_is_cut_goes_on_bit_for_bit(graphs, moving_frames, name, tmp_path):
     settings = Settings(steps=2)

@@ -85,7 +85,7 @@ def test_settings_are_frozen_and_keyword_only():
 def test_every_setting_can_be_put_in_a_form():
     for known in fields(Settings):
         assert known.metadata["help"]
-        assert known.metadata["group"] in ("quality", "temporal", "memory")
+        assert known.metadata["group"] in ("quality", "temporal", "approximation", "memory")
         assert isinstance(known.default, bool | str) or {"low", "high"} <= known.metadata.keys()
     json.dumps(Settings().to_dict())
 

@@ -16,13 +16,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.tiny import SCHEDULER, tiny_models
+from tests.tiny import SCHEDULER, generative_models, tiny_models
 from workbench.errors import FlowError, InputError, NotFinite
 from workbench.models.hub import EMBEDDED
 from workbench.pipeline.frames import draw_noise
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.state import State
+from workbench.pipeline.stream import predict, predict_reusing, residuals
 from workbench.trace import Trace
 from workbench.types import Frame
 
@@ -81,6 +82,45 @@ def test_slicing_changes_nothing_visible(tiny_pipe, moving_frames):
         sliced = upscaled(tiny_pipe, moving_frames[:3], TWO.but(**change))
         assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(whole, sliced, strict=True))
     assert same(whole, upscaled(tiny_pipe, moving_frames[:3])), "slicing must leave no trace on the pipeline"
+
+
+REUSES = ({"reuse_residuals": True}, {"reuse_deep_features": True})
+
+
+@pytest.mark.parametrize("change", REUSES)
+def test_a_step_that_reuses_is_every_second_one_of_the_same_frame(tiny_pipe, moving_frames, change):
+    frames = moving_frames[:3]
+    assert same(upscaled(tiny_pipe, frames, Settings(steps=1)), upscaled(tiny_pipe, frames, Settings(steps=1, **change)))
+    reused = upscaled(tiny_pipe, frames, TWO.but(**change))
+    assert 1e-5 < (upscaled(tiny_pipe, frames)[1] - reused[1]).abs().max() < 0.1
+    *_, last = tiny_pipe.stream(frames[:2], TWO.but(**change))
+    assert same(reused[2:], upscaled(tiny_pipe, frames[2:], TWO.but(**change), state=last.state))
+
+
+def test_reused_residuals_are_tapped_and_edited_at_every_step(tiny_pipe, moving_frames):
+    trace = Trace("artg.*")
+    trace.edit("artg.mid", lambda value, frame, step: (step + 1) * value)
+    upscaled(tiny_pipe, moving_frames[:2], Settings(steps=4, reuse_residuals=True), trace=trace)
+    mid, down = trace["artg.mid", 1], trace["artg.down.0", 1]
+    assert torch.allclose(mid[1], 2 * mid[0])
+    assert torch.equal(down[1], down[0])
+    assert torch.equal(down[3], down[2])
+    assert not torch.equal(down[2], down[1])
+
+
+def test_the_first_level_gives_the_whole_networks_prediction_from_its_own_deep_features():
+    for models in (tiny_models(), generative_models()):
+        unet, prompt, t = models.unet, models.prompt, torch.tensor(500)
+        sample = torch.randn(1, unet.config["in_channels"], 24, 32)
+        *down, mid = residuals(models, sample, t, prompt, models.embed(torch.randn(1, 3, 96, 128)), 1.0)
+        wanted = predict(models, sample, t, prompt, down, mid)
+        whole, deep = predict_reusing(models, sample, t, prompt, down, mid)
+        part, _ = predict_reusing(models, sample, t, prompt, down, mid, deep)
+        assert deep.shape[1] == unet.deep_shape[1]
+        assert torch.equal(whole, wanted)
+        assert torch.equal(part, wanted)
+        alone, deep = predict_reusing(models, sample, t, prompt)
+        assert torch.equal(alone, predict_reusing(models, sample, t, prompt, deep=deep)[0])
 
 
 RESUME = """

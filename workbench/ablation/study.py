@@ -42,6 +42,9 @@ VARIANTS = (
     Variant("flow by raft-small", "flow", {"flow": "raft-small"}),
     Variant("flow by raft-large", "flow", {"flow": "raft-large"}),
     Variant("flow on the output grid", "flow_size", {"flow_size": "output"}),
+    Variant("ControlNet on every other step", "reuse_residuals", {"reuse_residuals": True}),
+    Variant("deep UNet features on every other step", "reuse_deep_features", {"reuse_deep_features": True}),
+    Variant("both on every other step", "", {"reuse_residuals": True, "reuse_deep_features": True}),
     Variant("VAE slicing on", "vae_slicing", {"vae_slicing": True}),
     Variant("attention slicing on", "attention_slicing", {"attention_slicing": True}),
 )

@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
 def _study(args: argparse.Namespace) -> Study:
     from workbench.ablation import measure
     from workbench.comparison import Comparison
+    from workbench.engines.table import TORCH
     from workbench.models.folder import fingerprint
     from workbench.models.hub import EMBEDDED
     from workbench.pipeline.load import load_pipeline
@@ -63,11 +64,11 @@ def _study(args: argparse.Namespace) -> Study:
     model, spread = fingerprint(EMBEDDED), spread_from(args)
     if spread is None:
         return measure.run(
-            load_pipeline(device="cpu"),
+            load_pipeline(device="cpu", engine=TORCH),
             pairs,
             model=model,
             on_progress=lambda words: print(words, file=sys.stderr, flush=True),
         )
     texts = spread([measure.MeasureScene(ROOT / "samples", name, Settings()) for name, _, _ in pairs])
     done = [Comparison.from_json(text) for text in texts]
-    return measure.study(load_pipeline(device="cpu"), pairs, done, model=model)
+    return measure.study(load_pipeline(device="cpu", engine=TORCH), pairs, done, model=model)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from workbench.engines.compiled import CompiledRunner
 from workbench.engines.graphs import SIZES, STAGES, in_strips, serve
-from workbench.engines.parts import Part, walk
+from workbench.engines.parts import PARTS, REUSING, Part, walk
 from workbench.engines.runner import Runner, Say, unsaid
 from workbench.engines.table import Engine
 from workbench.errors import EngineError, InputError
@@ -54,13 +54,16 @@ class CapturedRunner(Runner):
 
     def _run(self, part: str, size: tuple[int, int], inputs: Sequence[Tensor]) -> list[Tensor]:
         with self._lock:
-            return self._parts(size)[part](inputs)
+            held = self._parts(size)
+            if part not in held:
+                held |= self._captured(size, REUSING)
+            return held[part](inputs)
 
     def _parts(self, size: tuple[int, int]) -> dict[str, _Captured]:
         with self._lock:
             if size not in self._sizes:
                 try:
-                    self._sizes[size] = self._captured(size)
+                    self._sizes[size] = self._captured(size, PARTS)
                 except torch.OutOfMemoryError as error:
                     raise EngineError(
                         f"engine {self.name!r} keeps the memory that a frame needs, and {self.plain.device} has not "
@@ -71,14 +74,16 @@ class CapturedRunner(Runner):
                 self._sizes.popitem(last=False)
             return self._sizes[size]
 
-    def _captured(self, size: tuple[int, int]) -> dict[str, _Captured]:
+    def _captured(self, size: tuple[int, int], wanted: Mapping[str, Part]) -> dict[str, _Captured]:
         record, found = self._recorder(), {}
 
         def capture(part: Part, inputs: list[Tensor]) -> list[Tensor]:
+            if part.name not in wanted:
+                return part.of(self._recorded, inputs)
             found[part.name] = captured = _Captured(part, self._recorded, inputs, record)
             return captured.outputs
 
-        walk(self._recorded, size, capture)
+        walk(self._recorded, size, capture, (PARTS | wanted).values())
         return found
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workbench.engines.cache import Cache, Entry
 from workbench.engines.export import GRAPH, export_part, precision_of, weights_digest
-from workbench.engines.parts import PARTS, Part, Shape, Shapes, given_shapes, input_shapes
+from workbench.engines.parts import ALL_PARTS, PARTS, Part, Shape, Shapes, given_shapes, input_shapes
 from workbench.engines.runner import Runner, Say, unsaid
 from workbench.engines.table import Engine
 from workbench.errors import EngineError, InputError
@@ -88,7 +88,7 @@ class GraphRunner(Runner):
 
     def entry(self, part: str, size: tuple[int, int], say: Say = unsaid) -> Entry:
         """The cache's entry of a part; its shapes come from those of the parts before it."""
-        about = PARTS[part]
+        about = ALL_PARTS[part]
         name, facts = _entry_name(about, size), self._facts(about, size)
         if found := self.cache.find(name, facts):
             return found
@@ -188,10 +188,32 @@ def serve(models: Models, run: Run, take: Take = in_float32) -> Models:
         mid_block_additional_residual: Tensor | None = None,
         return_dict: bool = False,
     ) -> tuple[Tensor]:
-        down, mid = down_block_additional_residuals, mid_block_additional_residual
-        residuals = [] if down is None or mid is None else [*down, mid]
+        residuals = _together(down_block_additional_residuals, mid_block_additional_residual)
         inputs = take([sample, timestep, encoder_hidden_states, *residuals])
         return (run("unet", _size(sample), inputs)[0].to(sample.dtype),)
+
+    def with_deep(
+        sample: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        down_block_additional_residuals: Sequence[Tensor] | None = None,
+        mid_block_additional_residual: Tensor | None = None,
+        return_dict: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        residuals = _together(down_block_additional_residuals, mid_block_additional_residual)
+        inputs = take([sample, timestep, encoder_hidden_states, *residuals])
+        prediction, deep = run("unet_with_deep", _size(sample), inputs)
+        return prediction.to(sample.dtype), deep.to(sample.dtype)
+
+    def outer(
+        sample: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor,
+        deep: Tensor,
+        residuals: Sequence[Tensor] = (),
+    ) -> Tensor:
+        inputs = take([sample, timestep, encoder_hidden_states, deep, *residuals])
+        return run("unet_outer", _size(sample), inputs)[0].to(sample.dtype)
 
     def controlnet(
         sample: Tensor,
@@ -219,11 +241,17 @@ def serve(models: Models, run: Run, take: Take = in_float32) -> Models:
         return run(part, _size(latent), take([latent, *held]))[0].to(latent.dtype)
 
     served["unet"].forward = unet
+    served["unet"].with_deep = with_deep
+    served["unet"].outer = outer
     served["controlnet"].forward = controlnet
     served["conditioning"].forward = conditioning
     served["vae"].temporal_memory = temporal_memory
     served["vae"].decode = decode
     return replace(models, **served)
+
+
+def _together(down: Sequence[Tensor] | None, mid: Tensor | None) -> list[Tensor]:
+    return [] if down is None or mid is None else [*down, mid]
 
 
 def _size(value: Tensor, scale: int = 1) -> tuple[int, int]:

@@ -6,7 +6,7 @@ temporal modules do not run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,23 @@ def _decode(vae: Any, latent: Tensor, *memory: Tensor) -> Tensor:
     return vae.decode(latent, memory or None)
 
 
+def _unet_with_deep(unet: Any, sample: Tensor, timestep: Tensor, prompt: Tensor, *residuals: Tensor) -> list[Tensor]:
+    return unet.with_deep(
+        sample,
+        timestep,
+        encoder_hidden_states=prompt,
+        down_block_additional_residuals=residuals[:-1],
+        mid_block_additional_residual=residuals[-1],
+        return_dict=False,
+    )
+
+
+def _unet_outer(
+    unet: Any, sample: Tensor, timestep: Tensor, prompt: Tensor, deep: Tensor, *residuals: Tensor
+) -> Tensor:
+    return unet.outer(sample, timestep, prompt, deep, residuals)
+
+
 PARTS = {
     part.name: part
     for part in (  # each after those whose values it takes
@@ -76,12 +93,22 @@ PARTS = {
         Part("decode", "vae", _decode, ("latent", "memory"), "picture"),
     )
 }
+"""Of every run."""
+REUSING = {
+    part.name: part
+    for part in (
+        Part("unet_with_deep", "unet", _unet_with_deep, ("sample", "timestep", "prompt", "residual"), "kept"),
+        Part("unet_outer", "unet", _unet_outer, ("sample", "timestep", "prompt", "deep", "outer_residual"), "prediction"),
+    )
+}
+"""In place of ``unet`` where deep features are reused (``Settings.reuse_deep_features``)."""
+ALL_PARTS = PARTS | REUSING
 
 
 def given_shapes(models: Models, size: tuple[int, int]) -> Shapes:
     """Of the values that no part gives, for frames of ``size`` (h, w)."""
     h, w = size
-    pixels = models.unshuffles
+    pixels, (width, deep) = models.unshuffles, models.unet.deep_shape
     return {
         "warped": [(1, 3, SCALE * h, SCALE * w)],
         "condition": [(1, 3 * pixels**2, SCALE * h // pixels, SCALE * w // pixels)],
@@ -89,6 +116,8 @@ def given_shapes(models: Models, size: tuple[int, int]) -> Shapes:
         "timestep": [()],
         "prompt": [tuple(models.prompt.shape)],
         "latent": [(1, models.vae.config["latent_channels"], h, w)],
+        "deep": [(1, deep, h, w)],
+        "outer_residual": [(1, width, h, w)] * models.unet.outer_residuals,
     }
 
 
@@ -126,14 +155,19 @@ def example(part: Part, shapes: Shapes) -> tuple[Tensor, ...]:
 
 
 @torch.no_grad()
-def walk(models: Models, size: tuple[int, int], run: Callable[[Part, list[Tensor]], list[Tensor]]) -> None:
-    """Every part once on zeros for frames of ``size`` (h, w), each after those whose values it takes.
+def walk(
+    models: Models,
+    size: tuple[int, int],
+    run: Callable[[Part, list[Tensor]], list[Tensor]],
+    parts: Iterable[Part] = PARTS.values(),
+) -> None:
+    """These parts once on zeros for frames of ``size`` (h, w), each after those whose values it takes.
 
     ``run``: (part, inputs of its own in its network's precision) -> outputs.
     """
     shapes, device = given_shapes(models, size), models.device
     values = {name: [_zeros(shape).to(device) for shape in found] for name, found in shapes.items()}
-    for part in PARTS.values():
+    for part in parts:
         dtype = next(models.networks[part.network].parameters()).dtype
         taken = [value for name in part.takes for value in values[name]]
         inputs = [value.to(dtype, copy=True) if value.is_floating_point() else value.clone() for value in taken]
@@ -149,5 +183,5 @@ def _zeros(shape: Shape) -> Tensor:
 
 
 def _names(value: str, count: int) -> list[str]:
-    several = value in ("residual", "memory")
+    several = value in ("residual", "memory", "outer_residual", "kept")
     return [f"{value}_{k}" for k in range(count)] if several else [value]

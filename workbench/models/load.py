@@ -29,9 +29,9 @@ from workbench.models.networks import (
     ControlNetModel,
     DDIMScheduler,
     ModelMixin,
-    UNet2DConditionModel,
     diffusers_logging,
 )
+from workbench.models.unet import UNet2DConditionModel
 
 CLASSES: dict[str, type[ModelMixin]] = {
     "unet": UNet2DConditionModel,

@@ -19,7 +19,8 @@ from workbench.errors import ModelError
 from workbench.flow.table import ESTIMATORS
 from workbench.flow.warp import CONVENTIONS
 from workbench.models.autoencoder import TemporalAutoencoderTiny
-from workbench.models.networks import ControlNetModel, DDIMScheduler, UNet2DConditionModel
+from workbench.models.networks import ControlNetModel, DDIMScheduler
+from workbench.models.unet import UNet2DConditionModel
 
 EMBEDDINGS = {3: 3, 12: 2, 48: 1}  # channels that the ControlNet's embedding takes: how many entries it has
 SLICED = "attention_is_sliced"  # attribute of a network, copied with it

@@ -104,13 +104,19 @@ def estimate_memory(
     settings, where = settings or Settings(), str(device or model.device)
     flow = _flow_of(model, settings, size)
     known = _KNOWN.setdefault(model, {}) if isinstance(model, Pipeline) else {}
-    key = (size, settings.but(steps=1, seed=0), where, flow)
+    settings = settings.but(steps=_telling_steps(settings), seed=0)
+    key = (size, settings, where, flow)
     if key not in known:
         known[key] = _estimated(model, size, settings, where, *flow)
     if not isinstance(model, Pipeline):
         return known[key]
     found, engine = known[key], model.engine_at(size, settings)
     return replace(found, engine=engine.extra_memory(found.stages, found.weights, sliced=settings.vae_slicing))
+
+
+def _telling_steps(settings: Settings) -> int:
+    """One timestep is as large as many; what is reused is held beside a second one."""
+    return min(settings.steps, 2 if settings.reuse_residuals or settings.reuse_deep_features else 1)
 
 
 _KNOWN: WeakKeyDictionary[Pipeline, dict[Any, Estimate]] = WeakKeyDictionary()
@@ -121,7 +127,7 @@ def _estimated(
     model: Pipeline | Models, size: tuple[int, int], settings: Settings, device: str, estimator: str, grid: str
 ) -> Estimate:
     live = LiveBytes()
-    weights, state = run_shapes(model, size, settings.but(steps=1), live, clock=live)
+    weights, state = run_shapes(model, size, settings, live, clock=live)
     return Estimate(
         size=size,
         device=device,
@@ -143,7 +149,7 @@ def run_shapes(
 ) -> tuple[int, int]:
     """One frame that has a previous one, for its shapes only, under ``watch``; bytes of all weights, and of the state.
 
-    One timestep is as large as many: what ``watch`` adds up over time depends on ``settings.steps``, its peak does not.
+    What ``watch`` adds up over time depends on ``settings.steps``; its peak does not, beyond ``_telling_steps``.
     """
     models = model.models if isinstance(model, Pipeline) else model
     estimator, grid = _flow_of(model, settings, size)

@@ -116,6 +116,17 @@ class Settings:
         "RAFT would need over 4 GiB",
         choices=("auto", "output", "input"),
     )
+    reuse_residuals: bool = setting(
+        False,
+        "approximation",
+        "the ControlNet runs on every other step only; the step between takes the residuals of the one before it",
+    )
+    reuse_deep_features: bool = setting(
+        False,
+        "approximation",
+        "the whole UNet runs on every other step only; between, its first level does, on the deep features of the step "
+        "before",
+    )
     attention_slicing: bool = setting(
         False, "memory", "diffusers' attention slicing: slower, and rarely smaller (measure with 'workbench bench')"
     )

@@ -83,7 +83,16 @@ def step(
         output = tap("previous", previous.previous_output)
         guidance = guide(models, output, field, lr, settings, tap=tap, clock=clock)
     latent = denoise(
-        models, lr, tap("noise", noise), settings.steps, guidance, artg=settings.artg, tap=tap, clock=clock
+        models,
+        lr,
+        tap("noise", noise),
+        settings.steps,
+        guidance,
+        artg=settings.artg,
+        reuse_residuals=settings.reuse_residuals,
+        reuse_deep=settings.reuse_deep_features,
+        tap=tap,
+        clock=clock,
     )
     with clock("decode"):
         return decode(models, latent, lr, guidance, sliced=settings.vae_slicing, tap=tap)
@@ -125,23 +134,36 @@ def denoise(
     guidance: Guidance | None = None,
     *,
     artg: float = 1.0,
+    reuse_residuals: bool = False,
+    reuse_deep: bool = False,
     tap: Tap = untapped,
     clock: Timer = untimed,
 ) -> Tensor:
-    """DDIM (eta 0) from noise to the latent of this frame, (B, L, h, w) float32."""
+    """DDIM (eta 0) from noise to the latent of this frame, (B, L, h, w) float32.
+
+    ``reuse_residuals``, ``reuse_deep``: on every second step, the ControlNet's residuals, and the UNet's features below
+    its first level, are those of the step before.
+    """
     scheduler = models.schedule(steps)
     prompt = _like(models.prompt, models.unet).expand(len(lr), -1, -1)
     latent = noise * scheduler.init_noise_sigma
+    found, deep = None, None
     for i, t in enumerate(scheduler.timesteps):
+        found, deep = (found if reuse_residuals and i % 2 else None), (deep if reuse_deep and i % 2 else None)
         seen = torch.cat([scheduler.scale_model_input(latent, int(t)), lr], dim=1)
         seen = _like(tap("unet.input", seen, i), models.unet)
         timestep = t.to(seen.device)
         down, mid = None, None
         if guidance is not None and guidance.embedding is not None:
             with clock("controlnet"):
-                down, mid = residuals(models, seen, timestep, prompt, guidance.embedding, artg, tap, i)
+                found = found or residuals(models, seen, timestep, prompt, guidance.embedding, artg)
+                down = [_like(tap(f"artg.down.{k}", value, i), models.unet) for k, value in enumerate(found[:-1])]
+                mid = _like(tap("artg.mid", found[-1], i), models.unet)
         with clock("unet"):
-            prediction = predict(models, seen, timestep, prompt, down, mid)
+            if reuse_deep:
+                prediction, deep = predict_reusing(models, seen, timestep, prompt, down, mid, deep)
+            else:
+                prediction = predict(models, seen, timestep, prompt, down, mid)
         prediction = tap("noise_pred", with_colours(models, prediction.float(), lr), i)
         latent, x0 = scheduler.step(prediction, t, latent, eta=0.0, return_dict=False)  # type: ignore[arg-type]
         tap("x0", x0, i)
@@ -168,6 +190,30 @@ def predict(
     )[0]
 
 
+def predict_reusing(
+    models: Models,
+    seen: Tensor,
+    timestep: Tensor,
+    prompt: Tensor,
+    down: Sequence[Tensor] | None = None,
+    mid: Tensor | None = None,
+    deep: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """As ``predict``, by the UNet's first level alone where ``deep`` features (B, D, h, w) of another timestep are
+    given; and the deep features."""
+    if deep is None:
+        return models.unet.with_deep(
+            seen,
+            timestep,
+            encoder_hidden_states=prompt,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=mid,
+            return_dict=False,
+        )
+    of_first = (down or ())[: models.unet.outer_residuals]
+    return models.unet.outer(seen, timestep, prompt, deep, of_first), deep
+
+
 def with_colours(models: Models, x0: Tensor, lr: Tensor) -> Tensor:
     """x0 (B, L, h, w) whose colours are the LR frame's, where that is the model's property."""
     return torch.cat([lr, x0[:, 3:]], dim=1) if models.properties.colours == "lr" else x0
@@ -180,10 +226,8 @@ def residuals(
     prompt: Tensor,
     embedding: Tensor,
     scale: float,
-    tap: Tap,
-    i: int,
-) -> tuple[Sequence[Tensor], Tensor]:
-    """ARTG: the ControlNet's residuals for each of the UNet's skip connections and its middle."""
+) -> list[Tensor]:
+    """ARTG: the ControlNet's residuals for each of the UNet's skip connections, and for its middle."""
     down, mid = models.controlnet(
         _like(seen, models.controlnet),
         timestep,
@@ -192,8 +236,7 @@ def residuals(
         conditioning_scale=scale,
         return_dict=False,
     )
-    down = [_like(tap(f"artg.down.{k}", residual, i), models.unet) for k, residual in enumerate(down)]
-    return down, _like(tap("artg.mid", mid, i), models.unet)
+    return [*down, mid]
 
 
 def decode(

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from workbench.errors import TrainingError
 from workbench.models.autoencoder import CELL, TemporalAutoencoderTiny, TemporalBlock
 from workbench.models.models import Models, Properties
-from workbench.models.networks import ControlNetModel, UNet2DConditionModel
+from workbench.models.networks import ControlNetModel
+from workbench.models.unet import UNet2DConditionModel
 from workbench.train.recipe import Architecture
 
 BRANCH = 0.1  # of a learned branch beside what is passed on

@@ -21,7 +21,6 @@ from workbench.flow.warp import warp
 from workbench.models.autoencoder import CELL, Decoder, TemporalAutoencoderTiny
 from workbench.models.models import Models
 from workbench.pipeline.stream import fit, predict, residuals
-from workbench.trace.tap import untapped
 from workbench.train import losses
 from workbench.train.data import Batch
 from workbench.train.recipe import Losses, Stage
@@ -128,9 +127,9 @@ def diffusion(models: Models, code: ResidualCode, batch: Batch, stage: Stage, no
     seen = torch.cat([state, lr], 1)
     prompt = models.prompt.expand(len(hr), -1, -1)
     embedded = models.embed(warped)
-    down, mid = residuals(models, seen[:guided], timesteps[:guided], prompt[:guided], embedded, 1.0, untapped, 0)
-    filled = [_filled(residual, len(hr)) for residual in down]
-    x0 = predict(models, seen, timesteps, prompt, filled, _filled(mid, len(hr)))
+    found = residuals(models, seen[:guided], timesteps[:guided], prompt[:guided], embedded, 1.0)
+    *down, mid = (_filled(residual, len(hr)) for residual in found)
+    x0 = predict(models, seen, timesteps, prompt, down, mid)
     return F.mse_loss(x0[:, COLOURS:].float(), detail)
 
 

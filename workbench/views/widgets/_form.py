@@ -29,7 +29,7 @@ class SettingsForm(HBox):
                 control.observe(lambda change: on_change(), "value")
                 self.controls[known.name] = control
             column: list[Widget] = [self.controls[known.name] for known in members]
-            columns.append(VBox([HTML(f"<b>{group.capitalize()}</b>"), *column], layout=Layout(width="33%")))
+            columns.append(VBox([HTML(f"<b>{group.capitalize()}</b>"), *column], layout=Layout(width=f"{100 // len(groups())}%")))
         super().__init__(columns, layout=Layout(width="100%"))
         self.add_class("wb-settings")
 
