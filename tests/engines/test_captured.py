@@ -37,7 +37,9 @@ def captured(models) -> CapturedRunner:
 
 
 @pytest.mark.parametrize("make", [tiny_models, generative_models])
-@pytest.mark.parametrize("changes", [{"artg": 0.8}, {"artg": 0}, {"tpm": False}, {"vae_slicing": True}, {"reuse_deep_features": True}])
+@pytest.mark.parametrize(
+    "changes", [{"artg": 0.8}, {"artg": 0}, {"tpm": False}, {"vae_slicing": True}, {"reuse_deep_features": True}]
+)
 def test_frames_are_those_of_torch(moving_frames, make, changes):
     settings, models = Settings(steps=2, **changes), make()
     theirs = [out.frame for out in Pipeline(models).stream(moving_frames[:3], settings)]

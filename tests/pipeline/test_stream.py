@@ -90,7 +90,9 @@ REUSES = ({"reuse_residuals": True}, {"reuse_deep_features": True})
 @pytest.mark.parametrize("change", REUSES)
 def test_a_step_that_reuses_is_every_second_one_of_the_same_frame(tiny_pipe, moving_frames, change):
     frames = moving_frames[:3]
-    assert same(upscaled(tiny_pipe, frames, Settings(steps=1)), upscaled(tiny_pipe, frames, Settings(steps=1, **change)))
+    assert same(
+        upscaled(tiny_pipe, frames, Settings(steps=1)), upscaled(tiny_pipe, frames, Settings(steps=1, **change))
+    )
     reused = upscaled(tiny_pipe, frames, TWO.but(**change))
     assert 1e-5 < (upscaled(tiny_pipe, frames)[1] - reused[1]).abs().max() < 0.1
     *_, last = tiny_pipe.stream(frames[:2], TWO.but(**change))

@@ -74,7 +74,7 @@ class CapturedRunner(Runner):
                 self._sizes.popitem(last=False)
             return self._sizes[size]
 
-    def _captured(self, size: tuple[int, int], wanted: Mapping[str, Part]) -> dict[str, _Captured]:
+    def _captured(self, size: tuple[int, int], wanted: dict[str, Part]) -> dict[str, _Captured]:
         record, found = self._recorder(), {}
 
         def capture(part: Part, inputs: list[Tensor]) -> list[Tensor]:

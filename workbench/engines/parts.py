@@ -98,7 +98,9 @@ REUSING = {
     part.name: part
     for part in (
         Part("unet_with_deep", "unet", _unet_with_deep, ("sample", "timestep", "prompt", "residual"), "kept"),
-        Part("unet_outer", "unet", _unet_outer, ("sample", "timestep", "prompt", "deep", "outer_residual"), "prediction"),
+        Part(
+            "unet_outer", "unet", _unet_outer, ("sample", "timestep", "prompt", "deep", "outer_residual"), "prediction"
+        ),
     )
 }
 """In place of ``unet`` where deep features are reused (``Settings.reuse_deep_features``)."""

@@ -21,7 +21,7 @@ class SettingsForm(HBox):
 
     def __init__(self, settings: Settings, on_change: Callable[[], None]) -> None:
         self.controls: dict[str, Any] = {}
-        columns = []
+        columns, width = [], f"{100 // len(groups())}%"
         for group, members in groups().items():
             for known in members:
                 control = _control(known, getattr(settings, known.name))
@@ -29,7 +29,7 @@ class SettingsForm(HBox):
                 control.observe(lambda change: on_change(), "value")
                 self.controls[known.name] = control
             column: list[Widget] = [self.controls[known.name] for known in members]
-            columns.append(VBox([HTML(f"<b>{group.capitalize()}</b>"), *column], layout=Layout(width=f"{100 // len(groups())}%")))
+            columns.append(VBox([HTML(f"<b>{group.capitalize()}</b>"), *column], layout=Layout(width=width)))
         super().__init__(columns, layout=Layout(width="100%"))
         self.add_class("wb-settings")
 
