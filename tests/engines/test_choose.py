@@ -27,7 +27,7 @@ def test_what_is_not_here_is_refused_with_the_list(name, capsys, tmp_path):
     Image.new("RGB", (16, 16)).save(picture)
     assert main(["upscale", str(picture), "-o", str(tmp_path / "out.png"), "--engine", name, "--device", "cpu"]) == 2
     told = capsys.readouterr().err
-    assert "Here are: torch, compile, onnxruntime, openvino." in told
+    assert "Here are: torch, compile, onnxruntime, openvino, onnxruntime-int8, openvino-int8, ncnn." in told
     assert "pip install" in told
     assert name in told
 

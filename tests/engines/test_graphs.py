@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -20,6 +21,7 @@ from workbench.engines.runner import Runner, make_runner
 from workbench.engines.table import ENGINES
 from workbench.errors import EngineError, InputError, SettingsError, TraceError
 from workbench.pipeline.automatic import leave_room
+from workbench.pipeline.calibration import leaves
 from workbench.pipeline.memory import estimate_memory
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
@@ -82,6 +84,58 @@ def test_what_is_reused_is_reused_in_every_engine(graphs, moving_frames):
     for name in NAMES:
         ours = [out.frame for out in pipeline(name, graphs).stream(moving_frames[:2], settings)]
         assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(theirs, ours, strict=True))
+
+
+@pytest.mark.parametrize("name", ["onnxruntime-int8", "openvino-int8"])
+def test_a_decoder_in_int8_is_near_the_exact_one_and_says_so(graphs, moving_frames, name):
+    pipe, settings = pipeline(name, graphs), Settings(steps=1)
+    theirs = np.stack([out.image for out in Pipeline(tiny_models()).stream(moving_frames[:4], settings)]).astype(float)
+    whole = [*pipe.stream(moving_frames[:4], settings)]
+    rest = [*pipe.stream(moving_frames[2:4], settings, state=whole[1].state)]
+    ours = np.stack([out.image for out in whole])
+    assert 0 < ((ours[1:] - theirs[1:]) ** 2).mean() < 255**2 / 10**3.5  # 35 dB
+    assert all(torch.equal(a.frame, b.frame) for a, b in zip(whole[2:], rest, strict=True))
+    assert whole[1].metadata["engine"] == name
+    runner = pipe.engine
+    assert isinstance(runner, GraphRunner)
+    assert runner.built(SIZE)
+    assert [runner.entry(part, SIZE).about["made"]["precision"] for part in ("decode", "unet")] == ["int8", "float32"]
+
+
+def test_only_inner_convolutions_on_the_latents_grid_are_quantized(graphs):
+    made = GraphRunner(tiny_models(), ENGINES["openvino-int8"], graphs).entry("decode", SIZE)
+    model = onnx.load(made.folder / GRAPH)
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {v.name: [n.dim_value for n in v.type.tensor_type.shape.dim] for v in inferred.value_info}
+    exact = {value.name for value in model.graph.initializer if value.data_type == onnx.TensorProto.FLOAT}
+    layers = [node for node in model.graph.node if node.op_type == "Conv"]
+    quantized = [node for node in layers if node.input[1] not in exact]
+    assert 0 < len(quantized) < len(layers)
+    assert layers[0] not in quantized
+    assert all(shapes[node.output[0]][2:] == list(SIZE) for node in quantized)
+
+
+def test_leaves_move_and_are_the_same_each_time():
+    first, second = leaves(SIZE, 2)
+    assert first.shape == (*SIZE, 3)
+    assert np.array_equal(first[1:, 2:], second[:-1, :-2])
+    assert np.array_equal(leaves(SIZE, 2)[1], second)
+    assert len(np.unique(first.reshape(-1, 3), axis=0)) > 10
+
+
+def test_ncnn_makes_torchs_frames_and_goes_on_bit_for_bit(moving_frames, tmp_path):
+    pipe, settings = pipeline("ncnn", Cache(tmp_path)), Settings(steps=2, artg=0.8)
+    theirs = np.stack([out.image for out in Pipeline(tiny_models()).stream(moving_frames[:3], settings)])
+    whole = [*pipe.stream(moving_frames[:3], settings)]
+    ours = np.stack([out.image for out in whole])
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+    assert (ours != theirs).mean() < ENGINES["ncnn"].tolerance
+    (again,) = pipe.stream(moving_frames[2:3], settings, state=whole[1].state)
+    assert torch.equal(again.frame, whole[2].frame)
+    entry = next(iter(Cache(tmp_path).entries()))
+    (entry.folder / "graph.bin").write_bytes(b"half a file")
+    runner = GraphRunner(tiny_models(), ENGINES["ncnn"], Cache(tmp_path))
+    assert not runner.built(SIZE)
 
 
 @pytest.mark.parametrize("name", NAMES)

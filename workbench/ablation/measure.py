@@ -15,6 +15,9 @@ from workbench.comparison.machine import machine, versions
 from workbench.comparison.statistics import TOO_FEW_CLIPS, Difference, over_clips
 from workbench.comparison.verdicts import judged
 from workbench.degrade import degraded
+from workbench.engines.choose import lacking
+from workbench.engines.runner import make_runner
+from workbench.engines.table import ENGINES, TORCH
 from workbench.errors import FlowError, InputError
 from workbench.pipeline.memory import estimate_memory
 from workbench.pipeline.pipeline import Pipeline
@@ -91,7 +94,7 @@ def study(
     rows = [
         StudyRow(
             v.name, v.about, v.changes, values[v.name], _ratio(done, v.name),
-            estimate_memory(p, WHOLE, base.but(**v.changes)).working,
+            estimate_memory(p, WHOLE, base.but(**v.changes)).working, v.approximation,
         )
         for v, p in zip(variants, _pipes(pipe, variants), strict=True)
     ]  # fmt: skip
@@ -102,12 +105,20 @@ def study(
 
 
 def _pipes(pipe: Pipeline, variants: Sequence[Variant]) -> list[Pipeline]:
-    return [Pipeline(pipe.models.but(**v.properties)) if v.properties else pipe for v in variants]
+    """``pipe`` itself but for variants that change the model's properties or its engine."""
+    found = [Pipeline(pipe.models.but(**v.properties)) if v.properties else pipe for v in variants]
+    return [
+        p if v.engine == TORCH else Pipeline(p.models, make_runner(p.models, v.engine))
+        for p, v in zip(found, variants, strict=True)
+    ]
 
 
 def _available(pipe: Pipeline, variants: Sequence[Variant], base: Settings) -> tuple[list[Variant], dict[str, str]]:
     found, missing = [], {}
     for variant in variants:
+        if why := lacking(ENGINES[variant.engine], pipe.device.type):
+            missing[variant.name] = why
+            continue
         try:
             pipe.motion(base.but(**variant.changes))
         except FlowError:
@@ -118,14 +129,17 @@ def _available(pipe: Pipeline, variants: Sequence[Variant], base: Settings) -> t
 
 
 def _values(done: Sequence[Comparison]) -> dict[str, dict[str, Value]]:
-    """By row and metric. The clip is the unit, and stars hold for all tests of the table together."""
+    """By row and metric. The clip is the unit, and stars hold for all tests of a table together."""
     columns = done[0].columns
+    shortcuts = {v.name for v in VARIANTS if v.approximation}
     tests = {
         (column, metric): over_clips([float(np.mean(clip.differences(column, metric))) for clip in done])
         for column in columns[1:]
         for metric in METRICS
     }
-    said = judged(tests, TOO_FEW_CLIPS)
+    said = {}
+    for among in (shortcuts, set(columns) - shortcuts):
+        said |= judged({key: test for key, test in tests.items() if key[0] in among}, TOO_FEW_CLIPS)
     values: dict[str, dict[str, Value]] = {column: {} for column in columns}
     for column in columns:
         for metric in METRICS:

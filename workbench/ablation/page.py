@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from workbench.ablation.check import STATED
 from workbench.ablation.study import METRICS, TOLD, Study, StudyRow, effect
 from workbench.comparison.datasets import origin
@@ -29,7 +31,19 @@ PARTS = {
 def page(study: Study, figure: str) -> str:
     """Markdown; ``figure``: the picture's file name."""
     return (
-        "\n".join([*_head(study), *_table(study), "", f"![The same as a figure]({figure})", "", *_words(study)]) + "\n"
+        "\n".join(
+            [
+                *_head(study),
+                *_table(study, [row for row in study.rows if not row.approximation]),
+                *(f"| {name} | {'– | ' * (len(TITLES) - 1)}".rstrip() for name in study.missing),
+                "",
+                f"![The same as a figure]({figure})",
+                "",
+                *_words(study),
+                *_approximations(study),
+            ]
+        )
+        + "\n"
     )
 
 
@@ -49,7 +63,7 @@ def _head(study: Study) -> list[str]:
         "for another seed's row).",
         "",
         "In brackets: the difference to the first row over the same frames. The scene is the unit: a star stands where",
-        "the difference holds from scene to scene (Student's t, 95 %, corrected for all tests of this table together",
+        "the difference holds from scene to scene (Student's t, 95 %, corrected for all tests of one table together",
         "by Holm's method) and is large enough to matter. No star means that no difference was found, not that there",
         "is none. Time is a ratio of seconds per frame, taken frame by frame in one run on",
         f"{study.made['processor']}, {study.made['cores']}; memory is the peak beside the",
@@ -62,15 +76,31 @@ def _head(study: Study) -> list[str]:
     ]
 
 
-def _table(study: Study) -> list[str]:
+def _table(study: Study, shown: Sequence[StudyRow]) -> list[str]:
     rows = ["| " + " | ".join(TITLES) + " |", "|---" * len(TITLES) + "|"]
-    for row in study.rows:
+    for row in shown:
         cells = [_cell(study, row, metric) for metric in METRICS]
         time = "–" if row.time is None else f"{row.time:.2f}x"
         memory = "–" if row.memory is None else f"{row.memory / 2**20:.0f} MiB"
         rows.append("| " + " | ".join([row.name, *cells, time, memory]) + " |")
-    rows += [f"| {name} | {'– | ' * (len(TITLES) - 1)}".rstrip() for name in study.missing]
     return rows
+
+
+def _approximations(study: Study) -> list[str]:
+    rows = [row for row in study.rows if row.approximation]
+    return [
+        "",
+        "## Approximations",
+        "",
+        "The same computation, less exactly; off unless they are asked for. `reuse_residuals` runs the ControlNet on",
+        "every other step, `reuse_deep_features` the deeper levels of the UNet; the step between takes what they gave",
+        "before. Engines whose names end in `int8` run the inner convolutions of the decoder in it; the exact engine",
+        "that each is to be compared with stands above it ([engines](engines.md)). Times are of small frames.",
+        "",
+        *_table(study, [study.base, *rows]),
+        "",
+        *(f"- **{row.name}**: {effect(study, row)}." for row in rows),
+    ]
 
 
 def _cell(study: Study, row: StudyRow, metric: str) -> str:
@@ -89,7 +119,7 @@ def _words(study: Study) -> list[str]:
         lines += [f"- **{title}.** {what} {bought(study, row)}"]
     lines += ["", "## What the other settings do", ""]
     for row in study.rows[1:]:
-        if row.name not in PARTS and row.time is not None:
+        if row.name not in PARTS and row.time is not None and not row.approximation:
             lines.append(f"- **{row.name}**: {effect(study, row)}.")
     plain = study.row("bicubic")
     if plain is not None:

@@ -7,11 +7,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from workbench.engines.table import TORCH
 from workbench.files import table_text, table_values
 from workbench.pipeline.settings import Settings
 
 NOTHING = 0.01  # of the memory; a smaller change is not mentioned
-FORMAT = "stream-diffvsr-ablation/2"
+FORMAT = "stream-diffvsr-ablation/3"
 BASE = "default settings"
 METRICS = ("psnr_y", "ssim_y", "haarpsi", "flicker")
 TOLD = (("psnr_y", "PSNR-Y", " dB", 2), ("flicker", "flicker", "", 3))  # in sentences: metric, label, unit, digits
@@ -27,8 +28,12 @@ class Variant:
     changes: dict[str, Any]
     properties: dict[str, Any] = field(default_factory=dict)
     """of the model (``models.Properties``), changed too"""
+    engine: str = TORCH
+    approximation: bool = False
+    """whether it computes the same thing less exactly: these have a table of their own"""
 
 
+# fmt: off
 VARIANTS = (
     Variant("1 step", "steps", {"steps": 1}),
     Variant("2 steps", "steps", {"steps": 2}),
@@ -42,12 +47,17 @@ VARIANTS = (
     Variant("flow by raft-small", "flow", {"flow": "raft-small"}),
     Variant("flow by raft-large", "flow", {"flow": "raft-large"}),
     Variant("flow on the output grid", "flow_size", {"flow_size": "output"}),
-    Variant("ControlNet on every other step", "reuse_residuals", {"reuse_residuals": True}),
-    Variant("deep UNet features on every other step", "reuse_deep_features", {"reuse_deep_features": True}),
-    Variant("both on every other step", "", {"reuse_residuals": True, "reuse_deep_features": True}),
     Variant("VAE slicing on", "vae_slicing", {"vae_slicing": True}),
     Variant("attention slicing on", "attention_slicing", {"attention_slicing": True}),
+    Variant("ControlNet on every other step", "reuse_residuals", {"reuse_residuals": True}, approximation=True),
+    Variant("deep features on every other step", "reuse_deep_features", {"reuse_deep_features": True},
+        approximation=True),
+    Variant("both on every other step", "", {"reuse_residuals": True, "reuse_deep_features": True},
+        approximation=True),
+    *(Variant(f"engine {name}", "", {}, engine=name, approximation=True)
+        for name in ("onnxruntime", "onnxruntime-int8", "openvino", "openvino-int8")),
 )
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,8 @@ class StudyRow:
     """seconds per frame, as a ratio to the base row's; None for what is not the pipeline"""
     memory: int | None
     """bytes of the peak beside the weights, for whole frames, estimated; None for what is not the pipeline"""
+    approximation: bool = False
+    """as in its ``Variant``"""
 
 
 @dataclass(frozen=True)

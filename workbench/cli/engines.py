@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
         {
             "graph": entry.about["name"],
             "model": entry.about["made"].get("model", ""),
-            "dtype": entry.about["facts"].get("dtype", ""),
+            "dtype": entry.about["made"].get("precision", ""),
             "bytes": entry.bytes,
             "used": datetime.fromtimestamp(entry.used).isoformat(timespec="minutes"),
         }

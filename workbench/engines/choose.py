@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pkgutil import resolve_name
 
 from workbench.engines.table import AUTO, ENGINES, Engine
 from workbench.errors import EngineError, did_you_mean
@@ -47,6 +48,8 @@ def lacking(engine: Engine, device: str | None = None) -> str:
     if device is not None and device not in engine.devices:
         needs = f"; it needs {engine.needs} ({engine.install})" if engine.needs else ""
         return f"it runs on {' and '.join(engine.devices)}, not on {device}{needs}"
+    if engine.absent and (why := resolve_name(engine.absent)()):
+        return f"it needs {engine.needs}, and {why}"
     if engine.providers:
         from workbench.engines.providers import fitting
 

@@ -52,7 +52,8 @@ def export_part(part: Part, models: Models, shapes: Shapes, path: Path) -> list[
 
 
 def precision_of(path: Path) -> str:
-    """``float32``, ``float16``: the one in which a graph holds most of its weights' bytes, read from the file."""
+    """``int8`` where a graph has such weights; else ``float32`` or ``float16``, which most of their bytes are in. It is
+    read from the file."""
     import onnx
 
     model = onnx.load(path, load_external_data=False)
@@ -60,7 +61,7 @@ def precision_of(path: Path) -> str:
     for tensor in model.graph.initializer:
         dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
         held[dtype.name] += dtype.itemsize * _count(tensor.dims)
-    return max(("float32", "float16"), key=lambda name: held[name])
+    return "int8" if held["int8"] else max(("float32", "float16"), key=lambda name: held[name])
 
 
 def _count(dims: Any) -> int:

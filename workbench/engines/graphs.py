@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from workbench.engines.cache import Cache, Entry
-from workbench.engines.export import GRAPH, export_part, precision_of, weights_digest
+from workbench.engines.export import GRAPH, precision_of, weights_digest
 from workbench.engines.parts import ALL_PARTS, PARTS, Part, Shape, Shapes, given_shapes, input_shapes
+from workbench.engines.quantize import quantize
 from workbench.engines.runner import Runner, Say, unsaid
-from workbench.engines.table import Engine
+from workbench.engines.table import CALIBRATION, EXPORTERS, ONNX, Engine
 from workbench.errors import EngineError, InputError
 from workbench.models.models import Models
 from workbench.pixels import SCALE
@@ -29,6 +30,7 @@ from workbench.trace.tap import Tap, untapped
 FORMAT = 2  # of a graph; raised when this project exports something else
 VERSIONS = ("torch", "diffusers", "onnx", "onnxscript")  # whose change may change a graph
 STAGES = ("conditioning", "features", "controlnet", "unet", "decode")  # of the loop, that graphs run
+INT8 = "int8"
 OVERHEAD = 32 * 2**20  # bytes of a runtime's code and compiled kernels
 SIZES = 2  # whose sessions are held at once
 
@@ -76,7 +78,8 @@ class GraphRunner(Runner):
         """Whether every graph of this size is in the cache."""
         shapes = given_shapes(self.plain, size)
         for part in PARTS.values():
-            entry = self.cache.find(_entry_name(part, size), self._facts(part, size))
+            kind = self._kind(part)
+            entry = self.cache.find(_entry_name(part, size, kind), self._facts(part, size, kind))
             if entry is None:
                 return False
             shapes[part.gives] = _shapes(entry)
@@ -87,26 +90,44 @@ class GraphRunner(Runner):
         return self._opened(part, size, say).session
 
     def entry(self, part: str, size: tuple[int, int], say: Say = unsaid) -> Entry:
-        """The cache's entry of a part; its shapes come from those of the parts before it."""
+        """The cache's entry of a part, in int8 where that is the engine's way."""
+        if part not in self.engine.int8:
+            return self._exported(part, size, say)
         about = ALL_PARTS[part]
-        name, facts = _entry_name(about, size), self._facts(about, size)
+        name, facts = _entry_name(about, size, INT8), self._facts(about, size, INT8)
+        if found := self.cache.find(name, facts):
+            return found
+        plain = self._exported(part, size, say)
+        say(f"{self.name}: making {part} int8 for {size[1]}x{size[0]}, once")
+        return self.cache.make(name, facts, lambda folder: self._quantized(part, size, plain, folder))
+
+    def _exported(self, part: str, size: tuple[int, int], say: Say) -> Entry:
+        """A part's entry in the networks' precision; its shapes come from those of the parts before it."""
+        about = ALL_PARTS[part]
+        kind = self.engine.exporter
+        name, facts = _entry_name(about, size, kind), self._facts(about, size, kind)
         if found := self.cache.find(name, facts):
             return found
         shapes = given_shapes(self.plain, size)
         for giver in PARTS.values():
             if giver.gives in about.takes:
-                shapes[giver.gives] = _shapes(self.entry(giver.name, size, say))
+                shapes[giver.gives] = _shapes(self._exported(giver.name, size, say))
         say(f"{self.name}: exporting {part} for {size[1]}x{size[0]}, once")
         return self.cache.make(name, facts, lambda folder: self._export(about, shapes, folder))
 
     def _export(self, part: Part, shapes: Shapes, folder: Path) -> dict[str, Any]:
-        outputs = export_part(part, self.plain, shapes, folder / GRAPH)
+        outputs = resolve_name(EXPORTERS[self.engine.exporter])(part, self.plain, shapes, folder / GRAPH)
         return {
             "model": self.plain.source,
             "inputs": input_shapes(part, shapes),
             "outputs": outputs,
-            "precision": precision_of(folder / GRAPH),
+            "precision": precision_of(folder / GRAPH) if self.engine.exporter == ONNX else "float32",
         }
+
+    def _quantized(self, part: str, size: tuple[int, int], plain: Entry, folder: Path) -> dict[str, Any]:
+        rows = resolve_name(CALIBRATION)(self.plain, part, size)
+        quantize(plain.folder / GRAPH, folder / GRAPH, rows, size)
+        return plain.about["made"] | {"precision": precision_of(folder / GRAPH)}
 
     def _opened(self, part: str, size: tuple[int, int], say: Say = unsaid) -> _Open:
         with self._lock:
@@ -119,7 +140,8 @@ class GraphRunner(Runner):
             return held[part]
 
     def _opening(self, entry: Entry) -> _Open:
-        wanted, found = entry.about["facts"]["dtype"], entry.about["made"]["precision"]
+        facts, found = entry.about["facts"], entry.about["made"]["precision"]
+        wanted = INT8 if INT8 in facts else facts["dtype"]
         if found != wanted:
             raise EngineError(f"{entry.folder} was to be {wanted} and is {found}; run 'workbench engines --clear'.")
         session = self._open(self.engine, entry.folder / GRAPH, self.plain.device)
@@ -138,10 +160,17 @@ class GraphRunner(Runner):
         given += [torch.zeros(shape, device=device) for shape in opened.inputs[len(given) :]]
         return [value.to(device) for value in opened.session(given)]
 
-    def _facts(self, part: Part, size: tuple[int, int]) -> dict[str, Any]:
-        """All that a graph depends on."""
+    def _kind(self, part: Part) -> str:
+        """Of a part's graph: the exporter, or int8."""
+        return INT8 if part.name in self.engine.int8 else self.engine.exporter
+
+    def _facts(self, part: Part, size: tuple[int, int], kind: str) -> dict[str, Any]:
+        """All that a graph depends on. Ranges of int8 are seen in a run of all networks."""
         network = self.plain.networks[part.network]
-        return {
+        more: dict[str, Any] = {} if kind in (INT8, ONNX) else {kind: _version(kind)}
+        if kind == INT8:
+            more = {INT8: _version("onnxruntime"), "networks": self._digests}
+        return more | {
             "format": FORMAT,
             "part": part.name,
             "size": list(size),
@@ -259,8 +288,8 @@ def _size(value: Tensor, scale: int = 1) -> tuple[int, int]:
     return value.shape[-2] // scale, value.shape[-1] // scale
 
 
-def _entry_name(part: Part, size: tuple[int, int]) -> str:
-    return f"{part.name}-{size[1]}x{size[0]}"
+def _entry_name(part: Part, size: tuple[int, int], kind: str) -> str:
+    return f"{part.name}{'' if kind == ONNX else f'-{kind}'}-{size[1]}x{size[0]}"
 
 
 def _shapes(entry: Entry) -> list[Shape]:

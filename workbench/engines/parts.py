@@ -55,8 +55,8 @@ def _unet(unet: Any, sample: Tensor, timestep: Tensor, prompt: Tensor, *residual
         sample,
         timestep,
         encoder_hidden_states=prompt,
-        down_block_additional_residuals=residuals[:-1],
-        mid_block_additional_residual=residuals[-1],
+        down_block_additional_residuals=residuals[:-1] or None,
+        mid_block_additional_residual=residuals[-1] if residuals else None,
         return_dict=False,
     )[0]
 

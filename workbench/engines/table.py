@@ -12,8 +12,15 @@ AUTO = "auto"
 TORCH = "torch"
 EXPORTER = ("onnx", "onnxscript")
 
+ONNX = "onnx"
+
 _HERE = "workbench.engines"
 _ONNXRUNTIME = f"{_HERE}.onnx_runtime:open_session"
+
+
+EXPORTERS = {ONNX: f"{_HERE}.export:export_part", "pnnx": f"{_HERE}.ncnn_graphs:export_part"}
+"""By the package whose format it is: functions of (part, models, shapes, path) that write a graph and give the shapes
+of its outputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +43,17 @@ class Engine:
     """the command that brings them"""
     providers: tuple[str, ...] = ()
     """of ONNX Runtime (``engines.providers``): the first that is here is taken"""
+    absent: str = ""
+    """a function that says why what it runs on is not here; it gives "" where it is"""
     needs: str = ""
     """what else it takes: a system, a card, a driver"""
     tolerance: float = 0.0
     """largest share of the output's bytes that may differ from torch's, and then by 1 of 255; checked by tests where
-    the engine runs"""
+    the engine runs (but for those with ``int8``, whose quality is measured: docs/ablation.md)"""
+    exporter: str = ONNX
+    """of its graphs (``EXPORTERS``)"""
+    int8: tuple[str, ...] = ()
+    """parts (``engines.parts``) of whose graphs some convolutions are int8"""
     inside: bool = False
     """whether taps inside the networks fire"""
     gain: Mapping[str, float] = field(default_factory=dict)
@@ -55,7 +68,11 @@ class Engine:
         return self.session is not None
 
 
+CALIBRATION = "workbench.pipeline.calibration:calibration"
+"""(models, part, size (h, w)) -> the part's inputs in some calls, for ranges of int8"""
+
 _GRAPHS: tuple[str, ...] = ("float32", "float16")
+_INT8 = ("decode",)
 
 ENGINES = {
     engine.name: engine
@@ -118,6 +135,59 @@ ENGINES = {
             tolerance=1e-3,
             gain={"cpu": 0.77},
             opening=1.1,
+        ),
+        Engine(
+            name="onnxruntime-int8",
+            about="ONNX Runtime on a CPU, the inner convolutions of the decoder in int8: quicker, and less exact",
+            runner=f"{_HERE}.graphs:GraphRunner",
+            session=_ONNXRUNTIME,
+            devices=("cpu",),
+            dtypes=("float32",),
+            packages=("onnxruntime", *EXPORTER),
+            install="pip install 'stream-diffvsr-workbench[onnx]'",
+            providers=("CPUExecutionProvider",),
+            tolerance=1.0,
+            int8=_INT8,
+            opening=0.2,
+        ),
+        Engine(
+            name="openvino-int8",
+            about="OpenVINO, the inner convolutions of the decoder in int8: quicker, and less exact",
+            runner=f"{_HERE}.graphs:GraphRunner",
+            session=f"{_HERE}.open_vino:open_session",
+            devices=("cpu",),
+            dtypes=("float32",),
+            packages=("openvino", "onnxruntime", *EXPORTER),
+            install="pip install 'stream-diffvsr-workbench[onnx,openvino]'",
+            tolerance=1.0,
+            int8=_INT8,
+            opening=1.1,
+        ),
+        Engine(
+            name="ncnn",
+            about="ncnn, on a CPU",
+            runner=f"{_HERE}.graphs:GraphRunner",
+            session=f"{_HERE}.ncnn_graphs:open_on_cpu",
+            devices=("cpu",),
+            dtypes=("float32",),
+            packages=("ncnn", "pnnx"),
+            install="pip install 'stream-diffvsr-workbench[ncnn]'",
+            tolerance=1e-2,
+            exporter="pnnx",
+        ),
+        Engine(
+            name="ncnn-vulkan",
+            about="ncnn, on a GPU of any maker that has Vulkan",
+            runner=f"{_HERE}.graphs:GraphRunner",
+            session=f"{_HERE}.ncnn_graphs:open_on_vulkan",
+            devices=("cpu", "mps"),
+            dtypes=("float32",),
+            packages=("ncnn", "pnnx"),
+            install="pip install 'stream-diffvsr-workbench[ncnn]'",
+            needs="a GPU with a Vulkan driver",
+            absent=f"{_HERE}.ncnn_graphs:no_gpu",
+            tolerance=1e-2,
+            exporter="pnnx",
         ),
         Engine(
             name="tensorrt",

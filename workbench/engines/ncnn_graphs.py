@@ -1,0 +1,123 @@
+"""A part of a model in ncnn, on a CPU or, through Vulkan, on a GPU of any maker: converted by pnnx, run in float32."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from ctypes.util import find_library
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workbench.engines.parts import Call, Part, Shape, Shapes, as_list, example
+from workbench.engines.table import Engine
+from workbench.errors import EngineError
+from workbench.models.models import Models
+
+HALF = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage", "use_bf16_packed")
+COARSE = "use_winograd63_convolution"  # its large tiles lose three digits: ten times the bytes that may differ
+LONGEST = 300.0  # seconds of one conversion
+
+
+@torch.no_grad()
+def export_part(part: Part, models: Models, shapes: Shapes, path: Path) -> list[Shape]:
+    """Writes ``path`` with the suffixes .param and .bin; returns the shapes of the outputs.
+
+    Raises EngineError where pnnx fails.
+    """
+    import pnnx
+
+    call = Call(part, models.networks[part.network]).cpu().eval()
+    inputs = tuple(_as_float(value) for value in example(part, shapes))
+    outputs = [tuple(value.shape) for value in as_list(call(*inputs))]
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tracer: every shape is static here
+        traced = Path(folder) / "part.pt"
+        torch.jit.save(torch.jit.trace(call, inputs, check_trace=False), traced)
+        given = ",".join(f"[{','.join(map(str, value.shape))}]f32" for value in inputs)
+        written = [f"{path.with_suffix(end)}" for end in (".param", ".bin")]
+        words = [pnnx.EXEC_PATH, traced.name, f"inputshape={given}", "fp16=0"]
+        words += [f"ncnnparam={written[0]}", f"ncnnbin={written[1]}"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=LONGEST, check=False)
+    if done.returncode or not all(Path(name).is_file() for name in written):
+        reason = " ".join(done.stderr.split())[-300:]
+        raise EngineError(f"{part.name} could not be converted for ncnn (pnnx ended with {done.returncode}: {reason}).")
+    return outputs
+
+
+class Session:
+    """Tensors in, tensors out. One call at a time."""
+
+    def __init__(self, net: Any, provider: str) -> None:
+        self._net = net
+        self._inputs = [(name, int(name.removeprefix("in"))) for name in net.input_names()]  # without unused ones
+        self._outputs = [f"out{k}" for k in range(len(net.output_names()))]
+        self._lock = threading.Lock()
+        self.provider = provider
+
+    def __call__(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """float32 (and the timestep, int64) -> float32, new each time. ncnn knows no batch: here it is always one."""
+        import numpy as np
+
+        given = [_as_float(value)[0].contiguous() if value.dim() else _as_float(value) for value in inputs]
+        with self._lock, self._net.create_extractor() as extractor:
+            for name, k in self._inputs:
+                # A copy, which ncnn owns: it works in place, and drops what it does not own while it still needs it.
+                extractor.input(name, _ncnn().Mat(given[k].numpy()).clone())
+            results = [extractor.extract(name) for name in self._outputs]
+            if failed := [code for code, _ in results if code]:
+                raise EngineError(f"ncnn could not run a graph (code {failed[0]}); choose engine 'torch'.")
+            return [torch.from_numpy(np.array(value))[None] for _, value in results]
+
+    def outside(self) -> float:
+        """Layers without a Vulkan version run on the CPU, and ncnn does not tell which."""
+        return 0.0 if self.provider == "CPU" else float("nan")
+
+
+def open_on_cpu(engine: Engine, graph: Path, device: torch.device) -> Session:
+    """The graph on the CPU, on as many threads as torch."""
+    return _open(engine, graph, vulkan=False)
+
+
+def open_on_vulkan(engine: Engine, graph: Path, device: torch.device) -> Session:
+    """The graph on the first GPU. Raises EngineError where ncnn finds none."""
+    if why := no_gpu():
+        raise EngineError(f"engine {engine.name!r} cannot run here: {why}.")
+    return _open(engine, graph, vulkan=True)
+
+
+@lru_cache(maxsize=1)
+def no_gpu() -> str:
+    """Why ncnn has no GPU here; empty where it has one. Without a Vulkan library it is not asked: it would complain."""
+    if sys.platform != "darwin" and not (find_library("vulkan") or find_library("vulkan-1")):
+        return "there is no Vulkan library"
+    return "" if _ncnn().get_gpu_count() > 0 else "ncnn finds no Vulkan GPU"
+
+
+def _open(engine: Engine, graph: Path, *, vulkan: bool) -> Session:
+    net = _ncnn().Net()
+    net.opt.use_vulkan_compute = vulkan
+    net.opt.num_threads = torch.get_num_threads()
+    for name in (*HALF, COARSE):
+        setattr(net.opt, name, False)
+    if net.load_param(str(graph.with_suffix(".param"))) or net.load_model(str(graph.with_suffix(".bin"))):
+        raise EngineError(f"{engine.name} does not open {graph}; run 'workbench engines --clear'.")
+    return Session(net, "Vulkan" if vulkan else "CPU")
+
+
+def _as_float(value: Tensor) -> Tensor:
+    """ncnn's tensors are float32 and have a dimension: so has the timestep."""
+    return value.float().reshape(value.shape or (1,))
+
+
+def _ncnn() -> Any:
+    import ncnn
+
+    return ncnn
