@@ -84,11 +84,11 @@ class AppServer:
         return self.http.post(f"{self.url}{path}", **options)
 
     def worker(self) -> psutil.Process:
-        """The one that is warm, or at work."""
-        return self.child("workbench.app.worker")
+        """The one that is warm, or at work: what the process with the imports has split off."""
+        return next(iter(self.child("multiprocessing.forkserver").children()))
 
     def child(self, module: str) -> psutil.Process:
-        return next(child for child in self.process.children() if module in child.cmdline())
+        return next(child for child in self.process.children() if module in " ".join(child.cmdline()))
 
     def status(self, token: str) -> dict[str, Any]:
         return self.get(f"jobs/{token}").json()

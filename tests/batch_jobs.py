@@ -53,6 +53,21 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class Meet:
+    """Is done once the other one has begun as well."""
+
+    mine: Path
+    other: Path
+
+    def __call__(self, kept: Any, tell: Tell) -> None:
+        self.mine.touch()
+        end = time.monotonic() + 60
+        while not self.other.exists():
+            assert time.monotonic() < end, "it was alone"
+            time.sleep(0.01)
+
+
+@dataclass(frozen=True)
 class Bad:
     """``kind``: "input", "bug" or "stop"."""
 

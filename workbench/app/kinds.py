@@ -30,10 +30,13 @@ class JobKind:
     figures: bool = False
     """Whether its time beside the model's grows with the number of figures, not with output pixels."""
 
+    @property
+    def module(self) -> str:
+        return f"workbench.app.work.{self.work.split(':')[0]}"
+
     def function(self) -> Callable[[Any], None]:
         """The work, which takes its ``Task``; imports torch."""
-        module, name = self.work.split(":")
-        return getattr(import_module(f"workbench.app.work.{module}"), name)
+        return getattr(import_module(self.module), self.work.split(":")[1])
 
 
 KINDS: dict[Kind, JobKind] = {

@@ -7,62 +7,38 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from workbench.app.errors import QueueFull
-from workbench.app.process import Child, ChildEnded
+from workbench.batch.runner import Crew, Job, Work, run_jobs
 
-CLOSING = 10.0  # seconds a running job has to end its frame when the server ends
+CLOSING = 30.0  # seconds until a lane is given up; its crew ends a worker much sooner
 log = logging.getLogger(__name__)
 
 
-class Worker(Protocol):
-    """What does one job and is gone."""
-
-    def run(self, order: dict[str, Any]) -> int:
-        """Does the job -> the exit code (negative: the signal that ended it). Raises ChildEnded if it had ended."""
-        ...
-
-    def release(self) -> None:
-        """It is to end after the frame at hand."""
-        ...
-
-    def kill(self) -> None: ...
-
-
-class WorkerProcess(Child):
-    """``python -m workbench.app.worker``: loads the model while nothing is to be done yet."""
-
-    def __init__(self, *, device: str, model: str) -> None:
-        super().__init__("workbench.app.worker", "--device", device, "--model", model)
-
-    def run(self, order: dict[str, Any]) -> int:
-        self.tell(order)
-        return self.wait()
-
-
 class Lane:
-    """The jobs of one device. ``order``: token -> what a worker is told. ``ended``: called with a job's exit code.
+    """The jobs of one device. ``crew``: its one worker; it begins anew for each job, so that none has another's memory.
 
-    ``warm``: keep a worker waiting that has its model loaded. ``waiting``: how many jobs may wait beside the one that
-    runs.
+    ``work``: token -> what a worker is to do. ``ended``: called with a job's token and why its worker ended without a
+    word, where it did: None for a job that could not begin. ``warm``: keep a worker waiting that has its model loaded.
+    ``waiting``: how many jobs may wait beside the one that runs.
     """
 
     def __init__(
         self,
-        start: Callable[[], Worker],
+        crew: Crew,
         *,
-        order: Callable[[str], dict[str, Any]],
-        ended: Callable[[str, int | None], object],
+        work: Callable[[str], Work],
+        ended: Callable[[str, str | None], object],
         waiting: int,
         warm: bool = False,
     ) -> None:
-        self._start, self._order, self._ended = start, order, ended
+        self._crew, self._work, self._ended = crew, work, ended
         self._limit, self._warm = waiting, warm
         self._queue: deque[str] = deque()
         self._changed = threading.Condition()
         self._running: str | None = None
-        self._worker: Worker | None = None
+        self._ready: list[Any] = []
         self._closed = False
         self._thread = threading.Thread(target=self._loop, name="lane", daemon=True)
         self._thread.start()
@@ -107,45 +83,41 @@ class Lane:
         with self._changed:
             self._closed = True
             self._changed.notify()
-        worker = self._worker
-        if worker is not None:
-            worker.release() if self._running else worker.kill()
         self._thread.join(CLOSING)
-        worker = self._worker
-        if self._thread.is_alive() and worker is not None:
-            worker.kill()
-            self._thread.join(CLOSING)
 
     def _loop(self) -> None:
         while not self._closed:
-            self._worker = self._started() if self._warm else None
+            if self._warm and not self._ready:
+                self._begin()
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._closed)
                 if self._closed:
                     break
                 token = self._running = self._queue.popleft()
-            code = None
+            why = None
             with _next_job_runs_whatever_happens(token):
-                code = self._run(token)
+                why = self._run(token)
             with _next_job_runs_whatever_happens(token):
-                self._ended(token, code)
-            self._worker = self._running = None
-        if self._worker is not None:
-            self._worker.kill()
+                self._ended(token, why)
+            self._running = None
+        self._crew.close(kindly=False)
 
-    def _run(self, token: str) -> int:
-        order = self._order(token)
-        if self._worker is not None:
-            try:
-                return self._worker.run(order)
-            except ChildEnded:  # while it waited; the next one tells
-                log.warning("a waiting worker had ended; another one is started")
-        self._worker = self._start()
-        return self._worker.run(order)
+    def _begin(self) -> None:
+        with contextlib.suppress(OSError, EOFError):  # too little memory for a process now; the job will say so
+            self._ready = [self._crew.start(place) for place in self._crew.places]
 
-    def _started(self) -> Worker | None:
-        with contextlib.suppress(OSError):  # too little memory for a process now; the job will say so
-            return self._start()
+    def _run(self, token: str) -> str:
+        """-> why it ended without a word, where it did."""
+        why = "without a result"
+        job = Job(token, self._work(token))
+        started, self._ready = self._ready, []
+        with contextlib.closing(run_jobs(self._crew, [job], tries=1, started=started)) as news:
+            for one in news:
+                if one.kind == "failed":
+                    why = one.value
+                if self._closed:
+                    break
+        return why
 
 
 @contextlib.contextmanager

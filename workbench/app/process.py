@@ -157,14 +157,3 @@ class Answering:
         if self._child is None or not self._child.alive:
             self._child, self._importing = self._start(), True
         return self._child
-
-
-def when_orphaned(then: Callable[[], object]) -> None:
-    """In a child: calls ``then`` from a thread when the server closes this process's standard input, or is gone."""
-
-    def wait() -> None:
-        while os.read(0, 4096):
-            pass
-        then()
-
-    threading.Thread(target=wait, name="watches the server", daemon=True).start()

@@ -19,6 +19,7 @@ from workbench.app.models import MODELS, PUBLISHED
 from workbench.app.options import Options
 from workbench.app.service import Service
 from workbench.errors import WorkbenchError
+from workbench.startup import own_process
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -28,6 +29,7 @@ UPLOADS_AGE = 3600  # seconds after which Gradio's own copies of uploads go; our
 
 def main(words: Sequence[str] | None = None) -> int:
     """Serves until Ctrl-C or SIGTERM; returns the exit code."""
+    own_process()
     try:
         options = options_from(sys.argv[1:] if words is None else words, os.environ)
         serve(options)

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from workbench.app.errors import AppError, LimitError, ModelRefused, NotFound, QueueFull, RequestError
 from workbench.app.kinds import KINDS
-from workbench.app.lanes import Lane, Worker, WorkerProcess
+from workbench.app.lanes import Lane
 from workbench.app.names import sentence, told
 from workbench.app.options import Options
 from workbench.app.process import Answering, Child
@@ -25,7 +25,9 @@ from workbench.app.request import Request
 from workbench.app.status import RESUMABLE, Status, why_ended
 from workbench.app.store import PICTURES, Material, Store
 from workbench.app.values import Device, Plan, Probe
+from workbench.app.worker import Order, worker_of
 from workbench.batch.crews import best
+from workbench.batch.runner import Crew
 from workbench.errors import DeviceError, WorkbenchError
 from workbench.pixels import SCALE
 
@@ -48,7 +50,7 @@ class Service:
     """Uploads, jobs and their queue. Every method may be called from any thread.
 
     All raise AppError's kinds with a message for the person: RequestError, NotFound, LimitError, ModelRefused,
-    QueueFull. ``planner`` and ``worker`` start what looks at uploads and what does jobs; tests give their own.
+    QueueFull. ``planner`` starts what looks at uploads, and ``crew`` gives a device's worker; tests give their own.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class Service:
         options: Options,
         *,
         planner: Callable[[], Asks] | None = None,
-        worker: Callable[[str], Worker] | None = None,
+        crew: Callable[[str], Crew] | None = None,
     ) -> None:
         self.options = options
         self.store = Store(options.data)
@@ -67,7 +69,7 @@ class Service:
             raise AppError(
                 f"another server uses {self.store.root}. Give this one a folder of its own: --data FOLDER."
             ) from None
-        self._start_worker = worker or (lambda device: WorkerProcess(device=device, model=options.model))
+        self._crew = crew or (lambda device: worker_of(device, options.model))
         self._planner = planner() if planner else _planner(self.store.root)
         self._lanes: dict[str, Lane] = {}
         self._lock = threading.RLock()
@@ -272,8 +274,10 @@ class Service:
         source = None if request.source is None else str(self.store.material(request.source).path)
         return {"source": source, "others": [str(self.store.material(token).path) for token in request.materials]}
 
-    def _order(self, token: str) -> dict[str, Any]:
-        return {"job": str(self.store.folder(token)), **self._materials(self.store.request(token))}
+    def _order(self, token: str) -> Order:
+        paths = self._materials(self.store.request(token))
+        source = paths["source"] and Path(paths["source"])
+        return Order(self.store.folder(token), source, tuple(map(Path, paths["others"])))
 
     def _lane(self, device: str) -> Lane:
         """The lane of a device by any of its names; raises DeviceError for one that is not there."""
@@ -283,8 +287,8 @@ class Service:
                 raise AppError("the server is ending; try again in a moment.")
             if name not in self._lanes:
                 self._lanes[name] = Lane(
-                    lambda: self._start_worker(name),
-                    order=self._order,
+                    self._crew(name),
+                    work=self._order,
                     ended=self._ended,
                     waiting=self.options.limits.waiting,
                     warm=name == self._device("auto"),
@@ -316,7 +320,7 @@ class Service:
         lanes = list(self._lanes.values())
         return next((lane for lane in lanes if lane.runs(token) or lane.position(token) is not None), None)
 
-    def _ended(self, token: str, code: int | None) -> None:
+    def _ended(self, token: str, why: str | None) -> None:
         """Gives a job a final state where its worker could not."""
         with self._lock:
             lane = self._lane_of(token)
@@ -328,7 +332,7 @@ class Service:
                 self.store.say(
                     token,
                     state="failed",
-                    error=sentence(why_ended(code, self.store.request(token).kind)),
+                    error=sentence(why_ended(why, self.store.request(token).kind)),
                     message="",
                     seconds_left=None,
                 )

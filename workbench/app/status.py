@@ -71,13 +71,11 @@ class Status(Value):
         return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
-def why_ended(code: int | None, kind: Kind) -> str:
-    """What a worker's end without a word means."""
-    if code is None:
+def why_ended(why: str | None, kind: Kind) -> str:
+    """What a worker's end without a word means. ``why``: as the runner tells it; None for a job that did not begin."""
+    if why is None:
         return "the job could not be started; the server's log has more. Resume it to try again."
-    if code == -9:
+    if "SIGKILL" in why:
         less = " Give a smaller clip, or fewer frames." if KINDS[kind].needs_clip else " Try again when less runs here."
         return f"the system ended the job, most likely because memory ran out.{less}"
-    if code < 0:
-        return f"the job broke down (signal {-code}); the server's log has more. Resume it to try again."
-    return f"the job ended without a result (exit code {code}). Resume it to try again."
+    return f"the job broke down ({why}); the server's log has more. Resume it to try again."

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import multiprocessing
 import os
 import signal
 import sys
+import tempfile
+import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from workbench.batch.runner import Job, Tell
+from workbench.batch.runner import Job, Tell, Work
 from workbench.errors import WorkbenchError
 
-CLOSING = 30.0  # seconds that a worker has for its last frame
+CLOSING = 10.0  # seconds that a worker has for its last frame
+ORPHAN_ENDS = 600.0  # seconds that it has where its driver is gone; a frame that hangs must not stay
+LONGEST_PATH = 64  # characters of the folder for temporary files; a forkserver's socket lies in it, and has 104
+_ONE_AT_A_TIME = threading.Lock()  # to start a process is to ask how all others ended, which one thread can hear only
 
 
 @dataclass(eq=False)
@@ -26,19 +33,23 @@ class _Worker:
 
 
 class Processes:
-    """``load``: place -> what a worker keeps; it can be pickled. ``threads``: of each worker's arithmetic on a CPU.
-    ``imports``: modules that every worker needs: where the system can, they are imported once for all of them."""
+    """``load``: place -> what a worker keeps; it can be pickled.
+
+    ``threads``: of each worker's arithmetic on a CPU, where the libraries are not to choose. ``imports``: modules that
+    every worker needs: where the system can, they are imported once for all of them.
+    """
 
     def __init__(
-        self, places: Sequence[str], load: Callable[[str], Any], *, threads: int, imports: Sequence[str] = ()
+        self, places: Sequence[str], load: Callable[[str], Any], *, threads: int | None, imports: Sequence[str] = ()
     ) -> None:
         self.places = list(places)
-        self._load, self._threads = load, threads
-        ways = multiprocessing.get_all_start_methods()
-        self._context: Any = multiprocessing.get_context("forkserver" if "forkserver" in ways else "spawn")
-        if "forkserver" in ways:
+        self._load, self._threads = load, {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+        there = "forkserver" in multiprocessing.get_all_start_methods() and len(tempfile.gettempdir()) <= LONGEST_PATH
+        self._context: Any = multiprocessing.get_context("forkserver" if there else "spawn")
+        if there:
             self._context.set_forkserver_preload(list(imports))
         self._workers: list[_Worker] = []
+        atexit.register(self.close, kindly=False)
 
     @property
     def pids(self) -> list[int]:
@@ -46,9 +57,10 @@ class Processes:
 
     def start(self, place: str) -> _Worker:
         ours, theirs = self._context.Pipe()
-        environment = {"OMP_NUM_THREADS": str(self._threads), **os.environ}
-        process = self._context.Process(target=serve, args=(theirs, place, self._load, environment), daemon=True)
-        process.start()
+        words = (theirs, place, self._load, {**self._threads, **os.environ})
+        process = self._context.Process(target=serve, args=words)  # no daemon: its work may start processes
+        with _ONE_AT_A_TIME:
+            process.start()
         theirs.close()  # so that the pipe ends when the worker does
         worker = _Worker(process, ours)
         self._workers.append(worker)
@@ -66,7 +78,8 @@ class Processes:
             try:
                 news.append((worker, *worker.pipe.recv()))
             except (EOFError, OSError):
-                worker.process.join()
+                with _ONE_AT_A_TIME:
+                    worker.process.join()
                 worker.pipe.close()
                 self._workers.remove(worker)
                 news.append((worker, "died", _reason(worker.process.exitcode)))
@@ -88,9 +101,11 @@ def serve(pipe: Connection, place: str, load: Callable[[str], Any], environment:
     that it was split off from."""
     os.environ.clear()
     os.environ.update(environment)
-    if (torch := sys.modules.get("torch")) is not None:  # imported before the worker began
-        torch.set_num_threads(int(environment["OMP_NUM_THREADS"].split(",")[0]))
+    threads = environment.get("OMP_NUM_THREADS")
+    if threads is not None and (torch := sys.modules.get("torch")) is not None:  # imported before the worker began
+        torch.set_num_threads(int(threads.split(",")[0]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer: it closes the pipe
+    threading.Thread(target=_end_after_driver, name="watches the driver", daemon=True).start()
     try:
         try:
             kept = load(place)
@@ -105,7 +120,15 @@ def serve(pipe: Connection, place: str, load: Callable[[str], Any], environment:
         return
 
 
-def do(work: Callable[[Any, Tell], Any], kept: Any, tell: Tell) -> tuple[str, Any]:
+def _end_after_driver() -> None:
+    driver = multiprocessing.parent_process()
+    assert driver is not None
+    driver.join()
+    time.sleep(ORPHAN_ENDS)
+    os._exit(1)
+
+
+def do(work: Work, kept: Any, tell: Tell) -> tuple[str, Any]:
     """Does a job, whatever happens to it -> ("done", value), ("failed", why) or ("stopped", None)."""
     try:
         return "done", work(kept, tell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,8 +58,13 @@ def crew(load: Callable[[str], Any], *, devices: str = AUTO, ray: str | None = N
     places = asked or _all_here()
     if asked and any(place != "cpu" for place in asked):
         _check(asked)
-    threads = max(1, (os.cpu_count() or 1) // len(places))
-    return Processes(places, load, threads=threads, imports=IMPORTS)
+    return processes(places, load)
+
+
+def processes(places: Sequence[str], load: Callable[[str], Any], imports: Sequence[str] = IMPORTS) -> Crew:
+    """Workers on devices of this machine, by their own names; those on the CPU share its cores."""
+    threads = None if len(places) == 1 else max(1, (os.cpu_count() or 1) // len(places))
+    return Processes(places, load, threads=threads, imports=imports)
 
 
 def parse(devices: str) -> list[str]:

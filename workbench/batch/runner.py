@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -16,14 +16,16 @@ TICK = 0.5  # seconds between two looks at the workers, so that those who read t
 Tell = Callable[[Any], None]
 """What a job calls with news of itself; it raises KeyboardInterrupt once nobody listens any more."""
 
+Work = Callable[[Any, Tell], Any]
+"""What a job does, called with what its worker keeps (a pipeline); it and what it returns can be pickled."""
+
 
 @dataclass(frozen=True)
 class Job:
     """One piece of work."""
 
     name: str
-    work: Callable[[Any, Tell], Any]
-    """called with what the worker keeps (a pipeline); it and what it returns can be pickled"""
+    work: Work
     weight: float = 0.0
     """how long it should take, in any unit"""
 
@@ -77,14 +79,18 @@ class Crew(Protocol):
         ...
 
 
-def run_jobs(crew: Crew, jobs: Sequence[Job]) -> Iterator[News]:
+def run_jobs(
+    crew: Crew, jobs: Sequence[Job], *, tries: int = PATIENCE, started: Sequence[Any] = ()
+) -> Generator[News, None, None]:
     """Does all jobs, longest first, and yields what happens.
 
-    A job whose worker dies is begun again, by another worker; after ``PATIENCE`` deaths in a row in which it told
-    nothing new it has failed. Raises what a worker raised that cannot begin (ModelError, DeviceError), and DeviceError
-    when all of them have died before they could. Ending the iteration early stops the workers.
+    A job whose worker dies is begun again, by another worker; after ``tries`` deaths in a row in which it told nothing
+    new it has failed. ``started``: what the crew's ``start`` gave before, for its first places. Raises what a worker
+    raised that cannot begin (ModelError, DeviceError), and DeviceError when all of them have died before they could.
+    Ending the iteration early stops the workers.
     """
-    schedule = _Schedule(crew, jobs)
+    schedule = _Schedule(crew, jobs, tries)
+    schedule.hands += map(Hand, crew.places, started)
     kindly = True
     try:
         yield from schedule.run()
@@ -97,6 +103,7 @@ def run_jobs(crew: Crew, jobs: Sequence[Job]) -> Iterator[News]:
 class _Schedule:
     crew: Crew
     jobs: Sequence[Job]
+    tries: int
     waiting: deque[Job] = field(init=False)
     hands: list[Hand] = field(default_factory=list)
     deaths: Counter[Any] = field(default_factory=Counter)
@@ -104,7 +111,7 @@ class _Schedule:
 
     def run(self) -> Iterator[News]:
         self.waiting = deque(sorted(self.jobs, key=lambda job: -job.weight))
-        for place in self.crew.places[: len(self.jobs)]:
+        for place in self.crew.places[len(self.hands) : len(self.jobs)]:
             self._start(place)
         looked = 0.0
         while self.waiting or any(hand.job for hand in self.hands):
@@ -141,17 +148,17 @@ class _Schedule:
         yield News(kind, job, hand.place, value)  # type: ignore[arg-type]
 
     def _died(self, hand: Hand, reason: str) -> Iterator[News]:
-        blamed = hand.job if hand.begun else None
-        key = hand.place if blamed is None else id(blamed)
+        job, place = hand.job, hand.place
+        blamed = job is not None and hand.begun
+        key = id(job) if blamed else place
         self.deaths[key] += 1
-        given_up = self.deaths[key] >= PATIENCE
-        if blamed is not None or not given_up:
-            self._start(hand.place)
-        elif not self.hands:
+        given_up = self.deaths[key] >= (self.tries if blamed else PATIENCE)
+        if job is not None and not (blamed and given_up):
+            self.waiting.appendleft(job)
+        if self.waiting and (blamed or not given_up):
+            self._start(place)
+        elif self.waiting and not self.hands:
             raise DeviceError(f"no worker can begin: {PATIENCE} in a row ended before their first clip ({reason}).")
-        if hand.job is None:
-            return
-        if blamed is not None and given_up:
-            yield News("failed", blamed, hand.place, f"its worker died {PATIENCE} times without getting on ({reason})")
-        else:
-            self.waiting.appendleft(hand.job)
+        if blamed and given_up:
+            often = f"its worker died {self.tries} times without getting on ({reason})"
+            yield News("failed", job, place, reason if self.tries == 1 else often)
