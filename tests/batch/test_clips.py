@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.video_material import make_video, pictures
 from workbench.batch import _storage as storage
-from workbench.batch.clips import plan, weigh
+from workbench.batch.clips import look, plan
 from workbench.batch.upscaling import Orders, UpscaleClip
 from workbench.cli import main
 from workbench.errors import InputError, OutputError
@@ -66,7 +66,7 @@ def test_files_folders_globs_and_lists(clips: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_be_weighed_comes_last_and_fails_later(tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"nothing")
-    assert weigh(str(tmp_path / "bad.mp4")) == 0
+    assert look(str(tmp_path / "bad.mp4")) == ((0, 0), 0)
     assert names(tmp_path / "bad.mp4") == ["out/bad.mp4"]
 
 

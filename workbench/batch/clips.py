@@ -31,8 +31,10 @@ class Task:
     source: str
     output: str
     reference: str | None = None
-    weight: float = 0.0
-    """pixels of all its frames, as a look at its head tells; its time is proportional to them; 0: not known"""
+    size: tuple[int, int] = (0, 0)
+    """(h, w), as a look at its head tells; zeros: not known"""
+    frames: int = 0
+    """those that are asked for"""
 
     def absolute(self) -> Task:
         """For workers whose current folder may be another."""
@@ -40,19 +42,30 @@ class Task:
         return replace(self, **{k: os.path.abspath(local_path(v)) for k, v in here.items() if v and not is_address(v)})
 
     @property
+    def weight(self) -> float:
+        """Pixels of all its frames: how long it takes, roughly."""
+        return float(self.size[0] * self.size[1] * self.frames)
+
+    @property
     def name(self) -> str:
         return self.output.rsplit("/", 1)[-1]
 
 
 def plan(
-    sources: Sequence[str], output: str, *, lossless: bool = False, references: str | None = None
+    sources: Sequence[str],
+    output: str,
+    *,
+    lossless: bool = False,
+    references: str | None = None,
+    frames: tuple[int | None, ...] = (None,),
 ) -> tuple[list[Task], list[str]]:
     """Tasks, and what was passed over.
 
     ``sources``: files, folders of frames, folders of clips, globs, addresses of any of these, and lists: a .txt file
     with one of these a line, or a .csv file with a column ``source`` and, where wanted, ``output`` (a name) and
     ``reference``. Relative names in a list are seen from its folder. ``output``: a folder, or an address of one.
-    ``references``: a folder with the originals, by the names of the clips, for metrics.
+    ``references``: a folder with the originals, by the names of the clips, for metrics. ``frames``: the arguments of a
+    slice, for every clip.
 
     Raises InputError where there is nothing to do; a clip that cannot be read is found out when its turn comes.
     """
@@ -69,7 +82,9 @@ def plan(
         reference = row.reference or originals.get(kind.stem)
         if references is not None and reference is None:
             passed.append(f"{row.source}: no original of its name in {references}, so it gets no metrics")
-        tasks.append(Task(row.source, _joined(base, row.output or name), reference, weigh(row.source)))
+        size, count = look(row.source)
+        count = len(range(count)[slice(*frames)])
+        tasks.append(Task(row.source, _joined(base, row.output or name), reference, size, count))
     taken = [task.output for task in tasks]
     if doubled := next((name for name in taken if taken.count(name) > 1), None):
         raise InputError(f"two clips are to become {doubled}; give them different outputs.")
@@ -179,28 +194,33 @@ def _check_apart(rows: Sequence[_Row], output: str) -> None:
             raise OutputError(f"{output} holds clips that are to be read; give the results a folder of their own (-o).")
 
 
-def weigh(source: str) -> float:
-    """Pixels of all frames, from what the head of the file says; 0 where it says nothing."""
+def look(source: str) -> tuple[tuple[int, int], int]:
+    """Size (h, w) and number of frames, from what the head of the file says; zeros where it says nothing."""
     try:
         if is_address(source):
-            system, path = open_system(source)
-            if system.isdir(path):
-                return float(system.du(path))
-            with system.open(path, "rb") as file:
-                return _pixels(file)
+            return _look_far(*open_system(source))
         path = Path(source)
         if path.is_dir():
             frames = frame_files(path)[0]
             width, height = read_header(frames[0]).size
-            return float(width * height * len(frames))
-        return _pixels(str(path.absolute()))
+            return (height, width), len(frames)
+        return _head(str(path.absolute()))
     except (FFmpegError, OSError, ValueError, IndexError, WorkbenchError):
-        return 0.0
+        return (0, 0), 0
 
 
-def _pixels(file: Any) -> float:
+def _look_far(system: Any, path: str) -> tuple[tuple[int, int], int]:
+    frames = [path]
+    if system.isdir(path):
+        frames = [str(name) for name in system.ls(path, detail=False) if _suffix(str(name)) in IMAGE_SUFFIXES]
+    with system.open(frames[0], "rb") as file:
+        size, count = _head(file)
+    return size, count if frames == [path] else len(frames)
+
+
+def _head(file: Any) -> tuple[tuple[int, int], int]:
     with av.open(file, container_options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}) as container:
         stream = container.streams.video[0]
         seconds = (container.duration or 0) / av.time_base
-        frames = stream.frames or seconds * float(stream.average_rate or 25) or 1
-        return float(stream.codec_context.width * stream.codec_context.height * frames)
+        count = stream.frames or round(seconds * float(stream.average_rate or 25)) or 1
+        return (stream.codec_context.height, stream.codec_context.width), count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -20,14 +20,14 @@ Work = Callable[[Any, Tell], Any]
 """What a job does, called with what its worker keeps (a pipeline); it and what it returns can be pickled."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Job:
     """One piece of work."""
 
     name: str
     work: Work
     weight: float = 0.0
-    """how long it should take, in any unit"""
+    """how long it should take, in any unit; may be learnt while it waits"""
 
 
 Kind = Literal["begun", "told", "done", "failed", "stopped", "tick"]
@@ -104,20 +104,21 @@ class _Schedule:
     crew: Crew
     jobs: Sequence[Job]
     tries: int
-    waiting: deque[Job] = field(init=False)
+    waiting: list[Job] = field(init=False)
     hands: list[Hand] = field(default_factory=list)
     deaths: Counter[Any] = field(default_factory=Counter)
-    """In a row, of a job (by identity) and of a place."""
+    """In a row, of a job and of a place."""
 
     def run(self) -> Iterator[News]:
-        self.waiting = deque(sorted(self.jobs, key=lambda job: -job.weight))
+        self.waiting = list(self.jobs)
         for place in self.crew.places[len(self.hands) : len(self.jobs)]:
             self._start(place)
         looked = 0.0
         while self.waiting or any(hand.job for hand in self.hands):
             for hand in self.hands:
                 if hand.job is None and self.waiting:
-                    hand.job, hand.begun = self.waiting.popleft(), False
+                    hand.job, hand.begun = max(self.waiting, key=lambda job: job.weight), False
+                    self.waiting.remove(hand.job)
                     self.crew.give(hand.inner, hand.job)
             by_inner = {id(hand.inner): hand for hand in self.hands}
             for inner, kind, value in self.crew.wait([hand.inner for hand in self.hands], TICK):
@@ -142,7 +143,7 @@ class _Schedule:
         hand.begun = True
         self.deaths[hand.place] = 0
         if kind == "told":
-            self.deaths[id(job)] = 0
+            self.deaths[job] = 0
         if kind in ("done", "failed", "stopped"):
             hand.job = None
         yield News(kind, job, hand.place, value)  # type: ignore[arg-type]
@@ -150,11 +151,11 @@ class _Schedule:
     def _died(self, hand: Hand, reason: str) -> Iterator[News]:
         job, place = hand.job, hand.place
         blamed = job is not None and hand.begun
-        key = id(job) if blamed else place
+        key = job if blamed else place
         self.deaths[key] += 1
         given_up = self.deaths[key] >= (self.tries if blamed else PATIENCE)
         if job is not None and not (blamed and given_up):
-            self.waiting.appendleft(job)
+            self.waiting.append(job)
         if self.waiting and (blamed or not given_up):
             self._start(place)
         elif self.waiting and not self.hands:

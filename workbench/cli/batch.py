@@ -43,8 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from workbench.batch.clips import plan
     from workbench.batch.crews import Load, crew
+    from workbench.batch.order import run_clips
     from workbench.batch.progress import Progress
-    from workbench.batch.runner import Job, run_jobs
+    from workbench.batch.runner import Job
     from workbench.batch.upscaling import Orders, UpscaleClip
 
     orders = Orders(
@@ -57,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         metrics=None if args.metrics is None else tuple(word.strip() for word in args.metrics.split(",")),
     )
-    tasks, passed = plan(args.sources, args.output, lossless=args.lossless, references=args.references)
+    tasks, passed = plan(
+        args.sources, args.output, lossless=args.lossless, references=args.references, frames=orders.frames
+    )
     for words in passed:
         print(f"note: {words}", file=sys.stderr)
     load = Load(args.model, args.revision, args.dtype, engine=args.engine)
@@ -66,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     _say(f"{len(tasks)} clips over {len(workers.places)} workers: {', '.join(workers.places)}")
     progress = Progress(tasks, jobs, args.output, _say, orders=f"{orders} {load}")
     try:
-        for news in run_jobs(workers, jobs if args.overwrite else progress.left()):
+        for news in run_clips(workers, jobs if args.overwrite else progress.left()):
             progress.hear(news)
     finally:
         _say(progress.end())
