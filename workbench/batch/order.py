@@ -37,21 +37,25 @@ def run_clips(crew: Crew, jobs: Sequence[Job]) -> Iterator[News]:
 
 def _counting(crew: Crew, jobs: Sequence[Job]) -> list[Job]:
     """The job of counting, where it can change the order."""
-    sizes = {job.work.task.size for job in jobs if job.weight}
+    sizes = {_clip(job).task.size for job in jobs if job.weight}
     if len(sizes) < 2 or len(jobs) <= len(crew.places):
         return []
-    return [
-        Job("operations of a frame", Count(tuple(sorted(sizes, key=math.prod)), jobs[0].work.orders.settings), math.inf)
-    ]
+    count = Count(tuple(sorted(sizes, key=math.prod)), _clip(jobs[0]).orders.settings)
+    return [Job("operations of a frame", count, math.inf)]
 
 
 def _weigh(jobs: Sequence[Job], counts: dict[tuple[int, int], int]) -> None:
     """Gives each clip what all its frames take; sizes that were not counted lie between those that were."""
-    known = sorted((math.prod(size), count) for size, count in counts.items())
+    pixels = [math.prod(size) for size in counts]
     for job in jobs:
         if job.weight:
-            task = job.work.task
-            job.weight = task.frames * float(np.interp(math.prod(task.size), *zip(*known, strict=True)))
+            task = _clip(job).task
+            job.weight = task.frames * float(np.interp(math.prod(task.size), pixels, list(counts.values())))
+
+
+def _clip(job: Job) -> UpscaleClip:
+    assert isinstance(job.work, UpscaleClip)
+    return job.work
 
 
 @dataclass(frozen=True)
