@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.batch.runner import Crew, Job, News, Tell, run_jobs
+from workbench.batch.upscaling import UpscaleClip
 from workbench.pipeline.settings import Settings
 
 if TYPE_CHECKING:
