@@ -64,6 +64,18 @@ def test_files_folders_globs_and_lists(clips: Path, tmp_path: Path) -> None:
         plan([str(clips)], str(clips))
 
 
+def test_pictures_are_weighed_like_clips(tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for k in range(3):
+        Image.new("RGB", (40, 24)).save(tmp_path / "frames" / f"{k}.png")
+    assert look(str(tmp_path / "frames")) == ((24, 40), 3)
+    for source in (str(tmp_path / "frames" / "0.png"), f"file://{tmp_path}/frames/0.png"):
+        assert look(source) == ((24, 40), 1)
+    assert look(f"file://{tmp_path}/frames") == ((24, 40), 3)
+    tasks, _ = plan([str(tmp_path / "frames")], str(tmp_path / "out"), frames=(0, 2))
+    assert tasks[0].weight == 24 * 40 * 2
+
+
 def test_what_cannot_be_weighed_comes_last_and_fails_later(tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"nothing")
     assert look(str(tmp_path / "bad.mp4")) == ((0, 0), 0)

@@ -35,6 +35,7 @@ def test_deaths_cost_nothing_as_long_as_a_job_gets_on(tmp_path: Path) -> None:
     news = list(run_jobs(Processes(["cpu", "cpu"], nothing, threads=1), jobs))
     assert sorted(n.job.name for n in news if n.kind == "done" and n.job) == ["0", "1", "hard"]
     assert not [n for n in news if n.kind == "failed"]
+    assert [n.value for n in news if n.kind == "died"] == ["signal 11, SIGSEGV"] * 7
     assert numbers(tmp_path / "hard") == list("012345")
 
 

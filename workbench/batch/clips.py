@@ -12,13 +12,14 @@ from typing import Any
 
 import av
 from av.error import FFmpegError
+from PIL import Image
 
 from workbench.batch._storage import is_address, local_path, open_system
 from workbench.errors import InputError, OutputError, WorkbenchError
 from workbench.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from workbench.video import is_picture, list_clips
 from workbench.video.container import CONTAINERS
-from workbench.video.images import frame_files, read_header
+from workbench.video.images import frame_files
 from workbench.video.naming import Named, result_names
 
 LISTS = (".txt", ".csv")
@@ -199,26 +200,27 @@ def look(source: str) -> tuple[tuple[int, int], int]:
     try:
         if is_address(source):
             return _look_far(*open_system(source))
-        path = Path(source)
-        if path.is_dir():
-            frames = frame_files(path)[0]
-            width, height = read_header(frames[0]).size
-            return (height, width), len(frames)
-        return _head(str(path.absolute()))
-    except (FFmpegError, OSError, ValueError, IndexError, WorkbenchError):
+        path = local_path(source)
+        frames = frame_files(path)[0] if path.is_dir() else [path.absolute()]
+        size, count = _head(str(frames[0]), str(frames[0]))
+        return size, len(frames) if path.is_dir() else count
+    except (FFmpegError, Image.DecompressionBombError, OSError, ValueError, IndexError, WorkbenchError):
         return (0, 0), 0
 
 
 def _look_far(system: Any, path: str) -> tuple[tuple[int, int], int]:
-    frames = [path]
-    if system.isdir(path):
-        frames = [str(name) for name in system.ls(path, detail=False) if _suffix(str(name)) in IMAGE_SUFFIXES]
+    folder = system.isdir(path)
+    names = [str(name) for name in system.ls(path, detail=False)] if folder else [path]
+    frames = [name for name in names if _suffix(name) in IMAGE_SUFFIXES] if folder else names
     with system.open(frames[0], "rb") as file:
-        size, count = _head(file)
-    return size, count if frames == [path] else len(frames)
+        size, count = _head(file, frames[0])
+    return size, len(frames) if folder else count
 
 
-def _head(file: Any) -> tuple[tuple[int, int], int]:
+def _head(file: Any, name: str) -> tuple[tuple[int, int], int]:
+    if _suffix(name) in IMAGE_SUFFIXES:
+        with Image.open(file) as picture:
+            return picture.size[::-1], 1
     with av.open(file, container_options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}) as container:
         stream = container.streams.video[0]
         seconds = (container.duration or 0) / av.time_base

@@ -97,6 +97,10 @@ class Progress:
             self._working[id(job)] = _Working(news.place)
         elif news.kind == "told":
             self._learn(self._working[id(job)], *news.value)
+        elif news.kind == "died":
+            row.state = "waiting"
+            self._working.pop(id(job), None)
+            self._say(f"{self._count} {row.source}: its worker on {news.place} died ({news.value})")
         else:
             self._working.pop(id(job), None)
             row.state = news.kind

@@ -30,12 +30,13 @@ class Job:
     """how long it should take, in any unit; may be learnt while it waits"""
 
 
-Kind = Literal["begun", "told", "done", "failed", "stopped", "tick"]
+Kind = Literal["begun", "told", "done", "failed", "stopped", "died", "tick"]
 
 
 @dataclass(frozen=True)
 class News:
-    """What became known. ``value``: what the job told or returned, or why it failed; a "tick" is of no job."""
+    """What became known. ``value``: what the job told or returned, why it failed, or why its worker died, after which
+    another one goes on with it; a "tick" is of no job."""
 
     kind: Kind
     job: Job | None = None
@@ -160,6 +161,8 @@ class _Schedule:
             self._start(place)
         elif self.waiting and not self.hands:
             raise DeviceError(f"no worker can begin: {PATIENCE} in a row ended before their first clip ({reason}).")
+        if job is not None:
+            yield News("died", job, place, reason)
         if blamed and given_up:
             often = f"its worker died {self.tries} times without getting on ({reason})"
             yield News("failed", job, place, reason if self.tries == 1 else often)
