@@ -60,6 +60,15 @@ def test_workers_that_cannot_begin_end_the_batch(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+def test_workers_of_an_accelerator_are_never_split_off_from_another_process(tmp_path: Path) -> None:
+    """Importing diffusers asks CUDA for its devices, and a process that was forked after that cannot use them."""
+    assert Processes(["cpu", "cpu"], nothing, threads=1)._context.get_start_method() != "spawn"
+    workers = Processes(["cuda:0"], nothing, threads=None, imports=("json",))
+    assert workers._context.get_start_method() == "spawn"
+    news = list(run_jobs(workers, [Job("a", Steps(tmp_path / "a"))]))
+    assert [n.value[0] for n in news if n.kind == "done"] == ["cuda:0"]
+
+
 def test_ending_early_stops_the_workers_at_their_next_word(tmp_path: Path) -> None:
     news = run_jobs(Processes(["cpu"], nothing, threads=1), [Job("long", Steps(tmp_path / "long", 10_000, pause=0.01))])
     for one in news:

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 def worker_of(device: str, model: str) -> Crew:
     """A crew of one, which begins with what every kind of job needs imported."""
-    return processes([device], Load(model), (*IMPORTS, *(kind.module for kind in KINDS.values())))
+    return processes([device], Load(model), (*zerogpu.first(), *IMPORTS, *(kind.module for kind in KINDS.values())))
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,6 @@ class Load:
     """as ``Request.model``"""
 
     def __call__(self, device: str) -> Warm | None:
-        zerogpu.prepare()
         from workbench.app.work.task import Warm
         from workbench.pipeline.load import load_pipeline
 

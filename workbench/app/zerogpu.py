@@ -15,10 +15,15 @@ SHORTEST, LONGEST = 30, 300  # seconds; a job that needs longer is cut off, and 
 MARGIN = 1.5  # an estimate is no promise
 
 
+def first() -> list[str]:
+    """``spaces`` where it is installed: it must be imported before anything else asks for a GPU."""
+    return [] if find_spec("spaces") is None else ["spaces"]
+
+
 def prepare() -> None:
-    """Imports ``spaces`` where it is installed: it must be imported before anything else asks for a GPU."""
-    if find_spec("spaces") is not None:
-        import_module("spaces")
+    """Imports what comes first."""
+    for name in first():
+        import_module(name)
 
 
 def active() -> bool:

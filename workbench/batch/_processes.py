@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -22,7 +23,7 @@ from workbench.errors import WorkbenchError
 
 CLOSING = 10.0  # seconds that a worker has for its last frame
 ORPHAN_ENDS = 600.0  # seconds that it has where its driver is gone; a frame that hangs must not stay
-LONGEST_PATH = 64  # characters of the folder for temporary files; a forkserver's socket lies in it, and has 104
+LONGEST_PATH = 64  # characters of the folder for temporary files: a socket lies in it, whose path has 104 at most
 _ONE_AT_A_TIME = threading.Lock()  # to start a process is to ask how all others ended, which one thread can hear only
 
 
@@ -36,7 +37,8 @@ class Processes:
     """``load``: place -> what a worker keeps; it can be pickled.
 
     ``threads``: of each worker's arithmetic on a CPU, where the libraries are not to choose. ``imports``: modules that
-    every worker needs: where the system can, they are imported once for all of them.
+    a worker has before its first job. Where all places are the CPU, and the system can, they are imported once, and
+    workers are split off; an accelerator's library is lost by that, and diffusers wakes it when it is imported.
     """
 
     def __init__(
@@ -44,12 +46,16 @@ class Processes:
     ) -> None:
         self.places = list(places)
         self._load, self._threads = load, {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
-        there = "forkserver" in multiprocessing.get_all_start_methods() and len(tempfile.gettempdir()) <= LONGEST_PATH
-        self._context: Any = multiprocessing.get_context("forkserver" if there else "spawn")
-        if there:
+        self._imports = tuple(imports)
+        self._context: Any = multiprocessing.get_context("forkserver" if self._can_split() else "spawn")
+        if self._context.get_start_method() == "forkserver":
             self._context.set_forkserver_preload(list(imports))
         self._workers: list[_Worker] = []
         atexit.register(self.close, kindly=False)
+
+    def _can_split(self) -> bool:
+        there = "forkserver" in multiprocessing.get_all_start_methods()
+        return there and set(self.places) == {"cpu"} and len(tempfile.gettempdir()) <= LONGEST_PATH
 
     @property
     def pids(self) -> list[int]:
@@ -57,7 +63,7 @@ class Processes:
 
     def start(self, place: str) -> _Worker:
         ours, theirs = self._context.Pipe()
-        words = (theirs, place, self._load, {**self._threads, **os.environ})
+        words = (theirs, place, self._load, self._imports, {**self._threads, **os.environ})
         process = self._context.Process(target=serve, args=words)  # no daemon: its work may start processes
         with _ONE_AT_A_TIME:
             process.start()
@@ -96,7 +102,9 @@ class Processes:
         self._workers.clear()
 
 
-def serve(pipe: Connection, place: str, load: Callable[[str], Any], environment: dict[str, str]) -> None:
+def serve(
+    pipe: Connection, place: str, load: Callable[[str], Any], imports: Sequence[str], environment: dict[str, str]
+) -> None:
     """What a worker does until nobody listens. ``environment``: the driver's now, which may not be that of the process
     that it was split off from."""
     os.environ.clear()
@@ -107,6 +115,8 @@ def serve(pipe: Connection, place: str, load: Callable[[str], Any], environment:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer: it closes the pipe
     threading.Thread(target=_end_after_driver, name="watches the driver", daemon=True).start()
     try:
+        for name in imports:
+            import_module(name)
         try:
             kept = load(place)
         except WorkbenchError as error:
