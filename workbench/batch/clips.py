@@ -220,7 +220,7 @@ def _look_far(system: Any, path: str) -> tuple[tuple[int, int], int]:
 def _head(file: Any, name: str) -> tuple[tuple[int, int], int]:
     if _suffix(name) in IMAGE_SUFFIXES:
         with Image.open(file) as picture:
-            return picture.size[::-1], 1
+            return (picture.height, picture.width), 1
     with av.open(file, container_options={"protocol_whitelist": "file", "format_whitelist": CONTAINERS}) as container:
         stream = container.streams.video[0]
         seconds = (container.duration or 0) / av.time_base
