@@ -14,6 +14,7 @@ from workbench import errors
 from workbench.batch._processes import do
 from workbench.batch.runner import Job
 from workbench.errors import DeviceError, WorkbenchError
+from workbench.startup import own_process
 
 LOCAL = "local"
 ASKED_EVERY = 0.25  # seconds between two questions for a worker's progress; what was not told dies with it
@@ -44,6 +45,7 @@ class Actor:
         self._news: tuple[int, Any] = (0, None)
 
     def ready(self) -> WorkbenchError | None:
+        own_process()
         try:
             for name in self._imports:
                 import_module(name)

@@ -6,12 +6,7 @@ that only this workbench needs would be counted against the tools that it compar
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
-from workbench.errors import WorkbenchError
-from workbench.startup import own_process
+from workbench.bench.fresh import answer, ask
 
 WHOLE = (180, 320)  # a small clip's frame, (h, w), as for the other tables of memory
 
@@ -21,15 +16,10 @@ def footprint(name: str, size: tuple[int, int] = WHOLE) -> int:
 
     Raises WorkbenchError with the last words of a process that failed.
     """
-    question = json.dumps({"name": name, "size": size})
-    command = [sys.executable, "-m", "workbench.bench.footprint", question]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise WorkbenchError(f"measuring {name} failed: {done.stderr.strip()[-500:]}")
-    return int(done.stdout.splitlines()[-1])
+    return ask("workbench.bench.footprint", name=name, size=size)
 
 
-def _answer(question: str) -> int:
+def _answer(name: str, size: list[int]) -> int:
     import torch
 
     from workbench.bench.cost import reset_peak
@@ -41,9 +31,8 @@ def _answer(question: str) -> int:
     from workbench.types import Frame
 
     steady_memory()
-    asked = json.loads(question)
-    name = asked["name"]
-    images = moving_noise(tuple(asked["size"]), 2 if name in SHIPPED else 1)  # only our models have a past
+    height, width = size
+    images = moving_noise((height, width), 2 if name in SHIPPED else 1)  # only our models have a past
     cpu = torch.device("cpu")
     before = reset_peak(cpu)
     for _ in upscaler(name, device="cpu").upscale(Frame(image, index) for index, image in enumerate(images)):
@@ -52,5 +41,4 @@ def _answer(question: str) -> int:
 
 
 if __name__ == "__main__":
-    own_process()
-    sys.stdout.write(f"{_answer(sys.argv[1])}\n")
+    answer(_answer)

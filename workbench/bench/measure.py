@@ -1,20 +1,14 @@
-"""Peak memory of a run, measured in a process of its own: ``python -m workbench.bench.measure`` answers one question.
-
-A process that has done other things before keeps memory that a new run reuses, so each number needs a fresh one.
-"""
+"""Peak memory of a run, which each time is measured in a process of its own: ``python -m workbench.bench.measure``."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from dataclasses import asdict, dataclass
+from typing import Any
 
+from workbench.bench.fresh import answer, ask
 from workbench.devices import peak_memory
-from workbench.errors import WorkbenchError
 from workbench.pipeline.settings import Settings
-from workbench.startup import own_process
 
 
 @dataclass(frozen=True)
@@ -47,28 +41,16 @@ def measure_memory(
 
     ``stages``: runs two more for the stages' own peaks.
     """
-    question = {
-        "source": None if source is None else os.fspath(source),
-        "size": size,
-        "settings": settings.to_dict(),
-        "device": device,
-        "dtype": dtype,
-        "revision": revision,
-        "frames": frames,
-        "stages": stages,
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "workbench.bench.measure", json.dumps(question)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise WorkbenchError(f"the measuring process ended with {done.returncode}: {done.stderr.strip()[-500:]}")
-    return Measured(**json.loads(done.stdout.splitlines()[-1]))
+    measured = ask(
+        "workbench.bench.measure", source=None if source is None else os.fspath(source), size=size,
+        settings=settings.to_dict(), device=device, dtype=dtype, revision=revision, frames=frames, stages=stages,
+    )  # fmt: skip
+    return Measured(**measured)
 
 
-def _answer(question: str) -> str:
+def _answer(
+    *, size: list[int], settings: dict[str, Any], frames: int, stages: bool, source: str | None, **load: Any
+) -> dict[str, Any]:
     import time
 
     from workbench.bench.cost import reset_peak, stage_memory
@@ -77,28 +59,25 @@ def _answer(question: str) -> str:
     from workbench.pipeline.memory import estimate_memory, steady_memory
 
     steady_memory()
-    asked = json.loads(question)
-    settings = Settings.from_dict(asked["settings"])
-    pipe = load_pipeline(asked["source"], device=asked["device"], dtype=asked["dtype"], revision=asked["revision"])
-    for _ in pipe.stream(moving_noise((16, 16), 2), settings):
+    wanted, (height, width) = Settings.from_dict(settings), size
+    pipe = load_pipeline(source, **load)
+    for _ in pipe.stream(moving_noise((16, 16), 2), wanted):
         pass
-    size = tuple(asked["size"])
-    clip = moving_noise(size, asked["frames"])
+    clip = moving_noise((height, width), frames)
     before = reset_peak(pipe.device)
     start = time.perf_counter()
-    for _ in pipe.stream(clip, settings):
+    for _ in pipe.stream(clip, wanted):
         pass
     seconds, process = time.perf_counter() - start, peak_memory(pipe.device)
     measured = Measured(
         growth=process - before,
         seconds=seconds,
-        stages=stage_memory(pipe, size, settings) if asked["stages"] else {},
-        estimated=estimate_memory(pipe, size, settings).working,
+        stages=stage_memory(pipe, (height, width), wanted) if stages else {},
+        estimated=estimate_memory(pipe, (height, width), wanted).working,
         process=process,
     )
-    return json.dumps(asdict(measured))
+    return asdict(measured)
 
 
 if __name__ == "__main__":
-    own_process()
-    sys.stdout.write(_answer(sys.argv[1]) + "\n")
+    answer(_answer)
