@@ -18,6 +18,7 @@ NAMES = [
     "04_tpm",
     "05_ablations",
     "06_devices",
+    "07_training",
 ]
 
 
@@ -36,7 +37,7 @@ def notebook(name: str) -> nbformat.NotebookNode:
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
 
 
-def test_there_are_six_each_with_its_script(sync):
+def test_there_are_seven_each_with_its_script(sync):
     assert [script.stem for script in sync.scripts()] == NAMES
     assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NAMES
 
