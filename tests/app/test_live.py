@@ -70,6 +70,7 @@ def test_the_view_comes_up_from_the_pages_scripts_alone(browser: Browser, tmp_pa
     page.goto(file.as_uri())
     expect(page.get_by_role("button", name="Camera", exact=True)).to_be_visible()
     expect(page.get_by_role("combobox", name="Model")).to_have_value("owner/name")
+    expect(page.get_by_role("combobox", name="Engine")).to_have_value("auto")
     page.get_by_role("button", name="The clip on the left").click()
     expect(page.get_by_role("alert")).to_contain_text("choose a video on the left first")
     page.close()
@@ -78,6 +79,8 @@ def test_the_view_comes_up_from_the_pages_scripts_alone(browser: Browser, tmp_pa
 
 def test_a_camera_is_upscaled_while_it_runs(server: AppServer, browser: Browser) -> None:
     with visit(browser, server.url) as page:
+        page.get_by_role("tab", name="Live").click()
+        page.locator("live-view").get_by_role("combobox", name="Engine").select_option("torch")
         begin(page)
         view = page.locator("live-view[data-state=running]")
         until(lambda: shown(page) >= 0)

@@ -31,7 +31,7 @@ from workbench.engines.choose import lacking
 from workbench.engines.runner import Say, unsaid
 from workbench.engines.table import ENGINES, TORCH
 from workbench.models.load import load_models
-from workbench.models.models import Models
+from workbench.models.models import Models, weight_bytes
 from workbench.pipeline.settings import Settings
 from workbench.verify import verify
 
@@ -145,12 +145,11 @@ class _Run:
 
     def time(self, case: Case) -> dict[str, Any]:
         models = case.load(self.device)
-        weights = sum(p.numel() * p.element_size() for n in models.networks.values() for p in n.parameters())
         rows = bench_engines(
             models, self.size, SETTINGS, names=self.engines or case.engines,
             repeats=self.repeats, until=self.until, say=self.say,
         )  # fmt: skip
-        return {"weights": weights, "rows": [row.to_dict() for row in rows]}
+        return {"weights": weight_bytes(models.networks.values()), "rows": [row.to_dict() for row in rows]}
 
 
 def _parts(

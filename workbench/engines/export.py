@@ -15,7 +15,7 @@ from torch import nn
 
 from workbench.engines.parts import Call, Part, Shape, Shapes, example, input_names, output_names
 from workbench.errors import EngineError
-from workbench.models.models import Models
+from workbench.models.models import Models, weight_bytes
 
 GRAPH = "graph.onnx"
 IN_FILE = 2**30  # bytes of weights up to which they lie in the graph's own file; protobuf ends at 2 GiB
@@ -29,7 +29,7 @@ def export_part(part: Part, models: Models, shapes: Shapes, path: Path) -> list[
     """
     call = Call(part, models.networks[part.network]).cpu().eval()
     inputs = example(part, shapes)
-    weights = sum(p.numel() * p.element_size() for p in call.parameters())
+    weights = weight_bytes([call])
     try:
         with _quiet():
             program = torch.onnx.export(

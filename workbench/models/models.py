@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -170,6 +170,11 @@ class Models:
     def schedule(self, steps: int) -> DDIMScheduler:
         """A DDIM scheduler set to ``steps`` timesteps; schedulers are never shared between step counts."""
         return _schedule(json.dumps(self.scheduler_config, sort_keys=True), steps)
+
+
+def weight_bytes(networks: Iterable[nn.Module]) -> int:
+    """Of parameters and buffers."""
+    return sum(t.numel() * t.element_size() for n in networks for t in (*n.parameters(), *n.buffers()))
 
 
 def check_fit(unet: Mapping[str, Any], controlnet: Mapping[str, Any], vae: Mapping[str, Any]) -> None:

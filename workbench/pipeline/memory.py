@@ -23,7 +23,7 @@ from workbench.devices import readable
 from workbench.errors import SettingsError
 from workbench.flow.estimators import still
 from workbench.flow.table import ESTIMATORS, WITHOUT_WEIGHTS
-from workbench.models.models import Models
+from workbench.models.models import Models, weight_bytes
 from workbench.pipeline import stream
 from workbench.pipeline.clock import Timer, untimed
 from workbench.pipeline.frames import padded
@@ -170,7 +170,7 @@ def run_shapes(
         stream.step(shapes, lr, noise, before, settings, flow=on_grid(estimate, grid), clock=clock)
         state = 4 * (raw.numel() + shown.numel() + lr.numel())
     networks = [*models.networks.values(), *([] if flow_network is None else [flow_network])]
-    return sum(t.numel() * t.element_size() for n in networks for t in (*n.parameters(), *n.buffers())), state
+    return weight_bytes(networks), state
 
 
 def flop_per_frame(pipe: Pipeline, size: tuple[int, int], settings: Settings) -> int:

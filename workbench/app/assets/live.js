@@ -48,13 +48,14 @@ class LiveView extends HTMLElement {
         <label><input type="checkbox" name="tpm" checked> TPM</label>
         <label>Seed <input type="number" name="seed" min="0" step="1" value="0"></label>
         <label>Model <select name="model"></select></label>
+        <label>Engine <select name="engine" title="What runs the networks, from the next beginning on; others than auto and torch may export graphs for each frame size first"></select></label>
       </div>
       <canvas id="spark" role="img" aria-label="Seconds of each frame, by stage"></canvas><div id="legend"></div>
       <div class="files" id="files"></div>`;
     for (const id of ["stage", "left", "right", "divider", "left-tag", "right-tag", "empty", "figures", "said", "trouble", "knobs", "stop", "snapshot", "record", "spark", "legend", "files"])
       this[`$${id}`] = this.shadowRoot.getElementById(id);
     this.$video = this.shadowRoot.querySelector("video");
-    this.$model = this.shadowRoot.querySelector("select");
+    [this.$model, this.$engine] = this.shadowRoot.querySelectorAll("select");
     for (const button of this.shadowRoot.querySelectorAll("[data-source]")) button.addEventListener("click", () => this.#begin(button.dataset.source));
     this.$stop.addEventListener("click", () => this.#stop());
     this.$snapshot.addEventListener("click", () => this.#say({ snapshot: true }));
@@ -67,6 +68,7 @@ class LiveView extends HTMLElement {
 
   connectedCallback() {
     const models = JSON.parse(this.dataset.models);
+    this.$engine.replaceChildren(...JSON.parse(this.dataset.engines).map(name => new Option(name)));
     this.$model.replaceChildren(...models.map(([name, label]) => new Option(label, name, false, name === this.dataset.model)));
   }
   disconnectedCallback() { this.#end(""); }
@@ -91,7 +93,7 @@ class LiveView extends HTMLElement {
     address.search = address.hash = "";
     const socket = this.socket = new WebSocket(address);
     socket.binaryType = "arraybuffer";
-    socket.addEventListener("open", () => this.#say({ settings: this.#settings(), model: this.$model.value }));
+    socket.addEventListener("open", () => this.#say({ settings: this.#settings(), model: this.$model.value, engine: this.$engine.value }));
     socket.addEventListener("message", event => typeof event.data === "string" ? this.#hear(JSON.parse(event.data)) : this.#show(event.data));
     socket.addEventListener("close", () => { if (this.socket === socket) this.#end(this.$trouble.textContent ? "" : "The line to the server was lost: begin again."); });
     this.alive = setInterval(() => { if (!document.hidden && this.offsetParent) this.#say({ here: true }); }, SAY_HERE);
@@ -248,6 +250,7 @@ class LiveView extends HTMLElement {
     this.dataset.state = state;
     const on = state !== "idle";
     this.$stop.hidden = !on;
+    this.$engine.disabled = on;
     this.$snapshot.hidden = this.$record.hidden = state !== "running";
     for (const button of this.shadowRoot.querySelectorAll("[data-source]")) button.hidden = on;
   }

@@ -9,6 +9,7 @@ from html import escape
 from workbench.app.models import label
 from workbench.app.names import sentence
 from workbench.app.values import ClipShown, Plan, Probe
+from workbench.engines.table import AUTO, ENGINES
 from workbench.errors import counted
 
 
@@ -85,9 +86,10 @@ def job(kind: str, token: str = "", size: tuple[int, int] | None = None) -> str:
 
 
 def live(models: Sequence[str], model: str) -> str:
-    """The Live tab's view; ``models``: those that may be chosen while it runs."""
+    """The Live tab's view; ``models``: those that may be chosen while it runs; the engine is, before it begins."""
     choices = text(json.dumps([(name, label(name)) for name in models]))
-    return f'<live-view data-models="{choices}" data-model="{text(model)}"></live-view>'
+    engines = text(json.dumps([AUTO, *ENGINES]))
+    return f'<live-view data-models="{choices}" data-model="{text(model)}" data-engines="{engines}"></live-view>'
 
 
 def webcam(into: str, most: float) -> str:
