@@ -105,11 +105,18 @@ def _open(engine: Engine, graph: Path, *, vulkan: bool) -> Session:
     net = _ncnn().Net()
     net.opt.use_vulkan_compute = vulkan
     net.opt.num_threads = torch.get_num_threads()
+    net.opt.blob_allocator, net.opt.workspace_allocator = _memory()
     for name in (*HALF, COARSE):
         setattr(net.opt, name, False)
     if net.load_param(str(graph.with_suffix(".param"))) or net.load_model(str(graph.with_suffix(".bin"))):
         raise EngineError(f"{engine.name} does not open {graph}; run 'workbench engines --clear'.")
     return Session(net, "Vulkan" if vulkan else "CPU")
+
+
+@lru_cache(maxsize=1)
+def _memory() -> tuple[Any, Any]:
+    """Two pools for all graphs, which run one by one: each would else hold the most it ever needed."""
+    return _ncnn().PoolAllocator(), _ncnn().PoolAllocator()
 
 
 def _as_float(value: Tensor) -> Tensor:

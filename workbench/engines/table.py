@@ -120,7 +120,7 @@ ENGINES = {
             install="pip install 'stream-diffvsr-workbench[onnx]' (for CUDA: onnxruntime-gpu in place of onnxruntime)",
             providers=("CPUExecutionProvider", "CUDAExecutionProvider"),
             tolerance=1e-3,
-            gain={"cpu": 0.86},
+            gain={"cpu": 0.84},
             opening=0.2,
         ),
         Engine(
@@ -133,8 +133,8 @@ ENGINES = {
             packages=("openvino", *EXPORTER),
             install="pip install 'stream-diffvsr-workbench[openvino]'",
             tolerance=1e-3,
-            gain={"cpu": 0.77},
-            opening=1.1,
+            gain={"cpu": 0.79},
+            opening=0.6,
         ),
         Engine(
             name="onnxruntime-int8",
@@ -161,7 +161,7 @@ ENGINES = {
             install="pip install 'stream-diffvsr-workbench[onnx,openvino]'",
             tolerance=1.0,
             int8=_INT8,
-            opening=1.1,
+            opening=0.6,
         ),
         Engine(
             name="ncnn",
