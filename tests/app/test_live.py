@@ -106,6 +106,7 @@ def test_a_camera_is_upscaled_while_it_runs(server: AppServer, browser: Browser)
         for name in ("snapshot", "recording"):
             expect(view.locator(f"#files a[download^={name}]")).to_be_visible()
         token = view.locator("#files a").first.get_attribute("href").split("/")[1]  # type: ignore[union-attr]
+        assert '"engine": "torch"' in (server.data / "jobs" / token / "request.json").read_text(encoding="utf-8")
         public = server.data / "jobs" / token / "public"
         with av.open(str(next(public.glob("recording-*.mp4")))) as container:
             assert sum(1 for _ in container.decode(video=0)) >= 2
