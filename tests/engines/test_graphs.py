@@ -242,7 +242,9 @@ def test_auto_takes_what_is_there_and_never_exports_for_a_short_clip(graphs, mon
     assert "in the cache" in runner.settle(SIZE, seconds=100.0)
     assert runner.at(SIZE).name == "openvino"
     assert runner.at((16, 16)).name == "torch"
+    assert not GraphRunner(tiny_models(), ENGINES["openvino"], graphs).built((16, 16), reusing=True)
     before = len(graphs.entries())
+    assert runner.at((16, 16), reusing=True).name == "torch"
     assert runner.settle((16, 16), seconds=1.0) == ""
     assert "less than its export takes" in runner.settle((16, 16), seconds=20.0)
     assert len(graphs.entries()) == before

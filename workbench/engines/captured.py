@@ -16,7 +16,7 @@ from torch import Tensor
 
 from workbench.engines.compiled import CompiledRunner
 from workbench.engines.graphs import SIZES, STAGES, in_strips, serve
-from workbench.engines.parts import PARTS, REUSING, Part, walk
+from workbench.engines.parts import PARTS, REUSING, Part, needed, walk
 from workbench.engines.runner import Runner, Say, unsaid
 from workbench.engines.table import Engine
 from workbench.errors import EngineError, InputError
@@ -44,8 +44,9 @@ class CapturedRunner(Runner):
         """The networks of which a recording is made."""
         return models
 
-    def prepare(self, size: tuple[int, int], say: Say = unsaid) -> None:
-        self._parts(size)
+    def prepare(self, size: tuple[int, int], say: Say = unsaid, *, reusing: bool = False) -> None:
+        for part in needed(reusing):
+            self._part(part, size)
 
     def extra_memory(self, stages: Mapping[str, int], weights: int, *, sliced: bool) -> int:
         """The recordings' working memory, which they share and nothing else can use; and what goes into and comes out
@@ -54,10 +55,14 @@ class CapturedRunner(Runner):
 
     def _run(self, part: str, size: tuple[int, int], inputs: Sequence[Tensor]) -> list[Tensor]:
         with self._lock:
+            return self._part(part, size)(inputs)
+
+    def _part(self, part: str, size: tuple[int, int]) -> _Captured:
+        with self._lock:
             held = self._parts(size)
             if part not in held:
                 held |= self._captured(size, REUSING)
-            return held[part](inputs)
+            return held[part]
 
     def _parts(self, size: tuple[int, int]) -> dict[str, _Captured]:
         with self._lock:

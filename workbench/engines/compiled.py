@@ -36,7 +36,7 @@ class CompiledRunner(Runner):
                 region.compile(dynamic=False)
         self.models = replace(models, **networks)
 
-    def prepare(self, size: tuple[int, int], say: Say = unsaid) -> None:
+    def prepare(self, size: tuple[int, int], say: Say = unsaid, *, reusing: bool = False) -> None:
         walk(self.models, size, lambda part, inputs: part.of(self.models, inputs))
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from workbench.engines.cache import Cache, Entry
 from workbench.engines.export import GRAPH, precision_of, weights_digest
-from workbench.engines.parts import ALL_PARTS, PARTS, Part, Shape, Shapes, given_shapes, input_shapes
+from workbench.engines.parts import ALL_PARTS, PARTS, Part, Shape, Shapes, given_shapes, input_shapes, needed
 from workbench.engines.quantize import quantize
 from workbench.engines.runner import Runner, Say, unsaid
 from workbench.engines.table import CALIBRATION, EXPORTERS, ONNX, Engine
@@ -65,8 +65,8 @@ class GraphRunner(Runner):
         self._sizes: OrderedDict[tuple[int, int], dict[str, _Open]] = OrderedDict()
         self._lock = threading.RLock()
 
-    def prepare(self, size: tuple[int, int], say: Say = unsaid) -> None:
-        for part in PARTS:
+    def prepare(self, size: tuple[int, int], say: Say = unsaid, *, reusing: bool = False) -> None:
+        for part in needed(reusing):
             self.session(part, size, say)
 
     def extra_memory(self, stages: Mapping[str, int], weights: int, *, sliced: bool) -> int:
@@ -74,10 +74,10 @@ class GraphRunner(Runner):
         held = [stages.get(name, 0) for name in STAGES if not (sliced and in_strips(name))]
         return weights + OVERHEAD + max(0, sum(held) - max(stages.values()))
 
-    def built(self, size: tuple[int, int]) -> bool:
-        """Whether every graph of this size is in the cache."""
+    def built(self, size: tuple[int, int], *, reusing: bool = False) -> bool:
+        """Whether every graph that such a run of this size needs is in the cache."""
         shapes = given_shapes(self.plain, size)
-        for part in PARTS.values():
+        for part in needed(reusing).values():
             kind = self._kind(part)
             entry = self.cache.find(_entry_name(part, size, kind), self._facts(part, size, kind))
             if entry is None:
@@ -149,7 +149,7 @@ class GraphRunner(Runner):
 
     def _run(self, part: str, size: tuple[int, int], inputs: Sequence[Tensor]) -> list[Tensor]:
         """Inputs that are not given, a UNet's residuals, are zero."""
-        opened, device = self._opened(part, size), self.plain.device
+        opened, device = self._opened(part, size, self.say), self.plain.device
         given = [value.detach() for value in inputs]
         for value, shape in zip(given, opened.inputs, strict=False):
             if tuple(value.shape) != shape:

@@ -107,6 +107,11 @@ REUSING = {
 ALL_PARTS = PARTS | REUSING
 
 
+def needed(reusing: bool) -> dict[str, Part]:
+    """The parts of a run that reuses deep features, or does not."""
+    return {name: part for name, part in PARTS.items() if name != "unet"} | REUSING if reusing else PARTS
+
+
 def given_shapes(models: Models, size: tuple[int, int]) -> Shapes:
     """Of the values that no part gives, for frames of ``size`` (h, w)."""
     h, w = size

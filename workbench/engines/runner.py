@@ -33,13 +33,22 @@ class Runner:
         self.plain = models
         self.engine = engine
         self.models = models
+        self.say: Say = unsaid
+        """is told what a frame waits for"""
 
     @property
     def name(self) -> str:
         return self.engine.name
 
-    def at(self, size: tuple[int, int], *, inside: Collection[str] = (), attention_slicing: bool = False) -> Runner:
-        """What runs frames of this size. ``inside``: taps that look into the networks.
+    def at(
+        self,
+        size: tuple[int, int],
+        *,
+        inside: Collection[str] = (),
+        attention_slicing: bool = False,
+        reusing: bool = False,
+    ) -> Runner:
+        """What runs frames of this size. ``inside``: taps that look into the networks. ``reusing``: deep features are.
 
         Raises TraceError for taps, SettingsError for slicing, that this engine does not have.
         """
@@ -52,8 +61,8 @@ class Runner:
             raise SettingsError(f"attention_slicing is for engine {TORCH!r}; {self.name!r} has no use for it.")
         return self
 
-    def prepare(self, size: tuple[int, int], say: Say = unsaid) -> None:
-        """Does now what the first frame of this size would wait for."""
+    def prepare(self, size: tuple[int, int], say: Say = unsaid, *, reusing: bool = False) -> None:
+        """Does now what the first frames of this size would wait for."""
 
     def extra_memory(self, stages: Mapping[str, int], weights: int, *, sliced: bool) -> int:
         """Bytes beyond torch's own peak, given torch's peak by stage and the bytes of the weights.

@@ -66,11 +66,12 @@ def choose_engine(pipe: Pipeline, size: tuple[int, int], settings: Settings, fra
     """
     engine = pipe.engine
     if not isinstance(engine, AutomaticRunner):
+        engine.say = say
         return ""
     if why := leave_room(pipe, size, settings):
         return why
     seconds = frames * flop_per_frame(pipe, size, settings) / SPEED / torch.get_num_threads() if engine.best else 0.0
-    return engine.settle(padded(size), seconds, say)
+    return engine.settle(padded(size), seconds, say, reusing=settings.reuse_deep_features)
 
 
 def leave_room(pipe: Pipeline, size: tuple[int, int], settings: Settings, *, available: int | None = None) -> str:

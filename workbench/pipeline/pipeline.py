@@ -181,7 +181,12 @@ class Pipeline:
     def engine_at(self, size: tuple[int, int], settings: Settings, trace: Trace | None = None) -> Runner:
         """What runs frames of ``size`` (h, w). Raises TraceError, SettingsError for what this engine does not have."""
         inside = () if trace is None else trace.inside
-        return self.engine.at(padded(size), inside=inside, attention_slicing=settings.attention_slicing)
+        return self.engine.at(
+            padded(size),
+            inside=inside,
+            attention_slicing=settings.attention_slicing,
+            reusing=settings.reuse_deep_features,
+        )
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> Path:
         """Writes a model folder that ``load_pipeline`` takes."""
