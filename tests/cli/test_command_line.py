@@ -70,6 +70,9 @@ def test_every_setting_is_an_option(clip, model):
         "none",
         "--flow-size",
         "input",
+        "--reuse-residuals",
+        "--reuse-deep-features",
+        "off",
         "--attention-slicing",
         "--vae-slicing",
         "on",
@@ -77,7 +80,7 @@ def test_every_setting_is_an_option(clip, model):
     assert upscale(clip, "--model", model, "--frames", "0:1", *words) == 0
     assert json.loads(Path("clip_x4.mp4.json").read_text())["settings"] == {
         "steps": 1, "seed": 3, "artg": 0.5, "tpm": False, "flow": "none", "flow_size": "input",
-        "attention_slicing": True, "vae_slicing": True,
+        "reuse_residuals": True, "reuse_deep_features": False, "attention_slicing": True, "vae_slicing": True,
     }  # fmt: skip
 
 

@@ -110,7 +110,7 @@ def test_a_comparison_goes_on_after_a_break_with_the_same_numbers(tiny_pipe, mov
 
 def test_a_comparison_goes_on_with_the_engine_it_was_begun_with(moving_frames, tmp_path, monkeypatch) -> None:
     def pipeline(*, graphs: bool) -> Pipeline:
-        monkeypatch.setattr(AutomaticRunner, "_built", lambda self, size: graphs)
+        monkeypatch.setattr(AutomaticRunner, "_built", lambda self, size, reusing: graphs)
         return Pipeline(tiny_models(), AutomaticRunner(tiny_models()))
 
     options = {"metrics": ("piqe",), "resume": tmp_path}
