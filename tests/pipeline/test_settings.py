@@ -21,6 +21,8 @@ valid = st.builds(
     tpm=st.booleans(),
     flow=st.sampled_from(("auto", *ESTIMATORS)),
     flow_size=st.sampled_from(["auto", "output", "input"]),
+    reuse_residuals=st.booleans(),
+    reuse_deep_features=st.booleans(),
     attention_slicing=st.booleans(),
     vae_slicing=st.booleans(),
 )

@@ -47,7 +47,16 @@ def traced(tiny_pipe, moving_frames):
     return trace, outputs
 
 
-@pytest.mark.parametrize("changes", [{}, {"tpm": False}, {"artg": 0}, {"attention_slicing": True, "vae_slicing": True}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"tpm": False},
+        {"artg": 0},
+        {"attention_slicing": True, "vae_slicing": True},
+        {"reuse_residuals": True, "reuse_deep_features": True},
+    ],
+)
 def test_outputs_are_bit_identical_with_everything_traced(tiny_pipe, moving_frames, changes):
     settings = TWO.but(**changes)
     plain = [out.frame for out in tiny_pipe.stream(moving_frames[:3], settings)]
