@@ -35,7 +35,7 @@ class Spread:
                 done[id(news.job)] = news.value
                 self.say(f"[{len(done)}/{len(jobs)}] {news.job.name} ({news.place})")
             elif news.job is not None and news.kind in ("failed", "stopped"):
-                failed.append(f"{news.job.name}: {news.value}")
+                failed.append(f"{news.job.name}: {news.value}".rstrip("."))
         if failed:
             raise InputError(f"{len(failed)} of {len(jobs)} failed: {'; '.join(failed)}")
         yield from (done[id(job)] for job in jobs)
