@@ -138,6 +138,13 @@ def test_ncnn_makes_torchs_frames_and_goes_on_bit_for_bit(moving_frames, tmp_pat
     assert not runner.built(SIZE)
 
 
+def test_a_conversion_that_fails_says_so_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("pnnx.EXEC_PATH", "false")
+    with pytest.raises(EngineError, match="conditioning could not be converted for ncnn \\(pnnx ended with 1"):
+        GraphRunner(tiny_models(), ENGINES["ncnn"], Cache(tmp_path)).entry("conditioning", SIZE)
+    assert [file.suffix for file in tmp_path.iterdir()] == [".lock"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stream_that_is_cut_goes_on_bit_for_bit(graphs, moving_frames, name, tmp_path):
     settings = Settings(steps=2)

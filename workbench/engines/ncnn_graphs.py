@@ -23,7 +23,7 @@ from workbench.models.models import Models
 
 HALF = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage", "use_bf16_packed")
 COARSE = "use_winograd63_convolution"  # its large tiles lose three digits: ten times the bytes that may differ
-LONGEST = 300.0  # seconds of one conversion
+LONGEST = 1800.0  # seconds of one conversion; the published width's UNet took three minutes of a busy core
 
 
 @torch.no_grad()
@@ -32,24 +32,34 @@ def export_part(part: Part, models: Models, shapes: Shapes, path: Path) -> list[
 
     Raises EngineError where pnnx fails.
     """
-    import pnnx
-
     call = Call(part, models.networks[part.network]).cpu().eval()
     inputs = tuple(_as_float(value) for value in example(part, shapes))
     outputs = [tuple(value.shape) for value in as_list(call(*inputs))]
-    with TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the tracer: every shape is static here
-        traced = Path(folder) / "part.pt"
-        torch.jit.save(torch.jit.trace(call, inputs, check_trace=False), traced)
-        given = ",".join(f"[{','.join(map(str, value.shape))}]f32" for value in inputs)
-        written = [f"{path.with_suffix(end)}" for end in (".param", ".bin")]
-        words = [pnnx.EXEC_PATH, traced.name, f"inputshape={given}", "fp16=0"]
-        words += [f"ncnnparam={written[0]}", f"ncnnbin={written[1]}"]
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=LONGEST, check=False)
-    if done.returncode or not all(Path(name).is_file() for name in written):
-        reason = " ".join(done.stderr.split())[-300:]
-        raise EngineError(f"{part.name} could not be converted for ncnn (pnnx ended with {done.returncode}: {reason}).")
+    try:
+        with TemporaryDirectory(dir=path.parent) as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the tracer: every shape is static here
+            traced = Path(folder) / "part.pt"
+            torch.jit.save(torch.jit.trace(call, inputs, check_trace=False), traced)
+            failed = _convert(traced, [value.shape for value in inputs], path)
+    except (RuntimeError, OSError, subprocess.TimeoutExpired) as error:  # torch's errors are RuntimeErrors
+        failed = " ".join(str(error).split())[:300]
+    if failed:
+        raise EngineError(f"{part.name} could not be converted for ncnn ({failed}).")
     return outputs
+
+
+def _convert(traced: Path, shapes: Sequence[Sequence[int]], path: Path) -> str:
+    """By the program that the package pnnx holds; what went wrong, empty where nothing did."""
+    import pnnx
+
+    path = path.resolve()
+    written = {"ncnnparam": path.with_suffix(".param"), "ncnnbin": path.with_suffix(".bin")}
+    given = ",".join(f"[{','.join(map(str, shape))}]f32" for shape in shapes)
+    words = [pnnx.EXEC_PATH, traced.name, f"inputshape={given}", "fp16=0", *(f"{k}={v}" for k, v in written.items())]
+    done = subprocess.run(words, cwd=traced.parent, capture_output=True, text=True, timeout=LONGEST, check=False)
+    if done.returncode == 0 and all(file.is_file() for file in written.values()):
+        return ""
+    return f"pnnx ended with {done.returncode}: {' '.join(done.stderr.split())[-300:]}"
 
 
 class Session:
