@@ -101,7 +101,7 @@ def test_a_step_that_reuses_is_every_second_one_of_the_same_frame(tiny_pipe, mov
 
 def test_reused_residuals_are_tapped_and_edited_at_every_step(tiny_pipe, moving_frames):
     trace = Trace("artg.*")
-    trace.edit("artg.mid", lambda value, frame, step: (step + 1) * value)
+    trace.edit("artg.mid", lambda value, frame, step: ((step or 0) + 1) * value)
     upscaled(tiny_pipe, moving_frames[:2], Settings(steps=4, reuse_residuals=True), trace=trace)
     mid, down = trace["artg.mid", 1], trace["artg.down.0", 1]
     assert torch.allclose(mid[1], 2 * mid[0])
