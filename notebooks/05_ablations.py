@@ -62,7 +62,7 @@ def window(path, scale, frames, top=108, left=144, height=64, width=96):
 
 clip = window(SAMPLES / "forest-320x180.mp4", 1, frames=5)
 truth = window(SAMPLES / "forest-1280x720.mp4", 4, frames=5)
-pipe = wb.load_pipeline(MODEL)
+pipe = wb.load_pipeline(MODEL, engine="torch")  # the engine that shows what is inside, in every run below
 
 # %% [markdown]
 # ## One table

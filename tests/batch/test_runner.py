@@ -45,7 +45,7 @@ def test_a_job_that_always_kills_its_worker_is_given_up_and_the_others_are_done(
     news = list(run_jobs(Processes(["cpu"], nothing, threads=1), jobs))
     ended = {n.job.name: (n.kind, n.value) for n in news if n.kind in ("done", "failed", "stopped") and n.job}
     assert ended["fine"][0] == "done"
-    assert ended["wall"] == ("failed", "its worker died 3 times without getting on (signal 11, SIGSEGV)")
+    assert ended["wall"] == ("failed", "its worker died 5 times without getting on (signal 11, SIGSEGV)")
     assert ended["input"] == ("failed", "not a clip")
     assert ended["bug"] == ("failed", "ZeroDivisionError: a bug")
     assert ended["stop"] == ("stopped", None)
@@ -55,7 +55,7 @@ def test_workers_that_cannot_begin_end_the_batch(tmp_path: Path) -> None:
     jobs = [Job("a", Steps(tmp_path / "a"))]
     with pytest.raises(ModelError, match="no model for cpu"):
         list(run_jobs(Processes(["cpu"], unable, threads=1), jobs))
-    with pytest.raises(DeviceError, match=r"3 in a row ended before their first clip \(signal 9, SIGKILL\)"):
+    with pytest.raises(DeviceError, match=r"5 in a row ended before their first clip \(signal 9, SIGKILL\)"):
         list(run_jobs(Processes(["cpu", "cpu"], dies, threads=1), jobs))
     assert not (tmp_path / "a").exists()
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from workbench.errors import DeviceError
 
-PATIENCE = 3  # deaths in a row, without anything done between them, until a job or a place is given up
+PATIENCE = 5  # deaths in a row, without anything done between them, until a job or a place is given up
 TICK = 0.5  # seconds between two looks at the workers, so that those who read the news can tell the time
 
 Tell = Callable[[Any], None]
