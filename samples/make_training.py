@@ -9,6 +9,7 @@ held-out material. The figures are put into the file, beside the run's own log.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ def main(stages: Path, heldout: Path, file: Path) -> None:
             for name, settings in SETTINGS.items() if folder != "decoder" else [("on", Settings(artg=0, tpm=False))]:
                 label = words if name == "on" else f"{words}, {name}"
                 rows[label] = figures(run(models, clip, settings), clip)
-    file.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(about, indent=1)
+    file.write_text(re.sub(r"(?<=\d,)\s+(?=-?\d)", " ", text) + "\n", encoding="utf-8")  # a list of numbers on one line
 
 
 if __name__ == "__main__":
