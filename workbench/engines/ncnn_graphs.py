@@ -23,6 +23,7 @@ from workbench.models.models import Models
 
 HALF = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage", "use_bf16_packed")
 COARSE = "use_winograd63_convolution"  # its large tiles lose three digits: ten times the bytes that may differ
+SOFTWARE = 3  # ncnn's number for a Vulkan that runs on the CPU
 LONGEST = 1800.0  # seconds of one conversion; the published width's UNet took three minutes of a busy core
 
 
@@ -108,7 +109,12 @@ def no_gpu() -> str:
     """Why ncnn has no GPU here; empty where it has one. Without a Vulkan library it is not asked: it would complain."""
     if sys.platform != "darwin" and not (find_library("vulkan") or find_library("vulkan-1")):
         return "there is no Vulkan library"
-    return "" if _ncnn().get_gpu_count() > 0 else "ncnn finds no Vulkan GPU"
+    found = [_ncnn().get_gpu_info(k) for k in range(_ncnn().get_gpu_count())]
+    if not found:
+        return "ncnn finds no Vulkan GPU"
+    if all(gpu.type() == SOFTWARE for gpu in found):
+        return f"Vulkan is here in software only ({found[0].device_name()}), which is slower than the CPU"
+    return ""
 
 
 def _open(engine: Engine, graph: Path, *, vulkan: bool) -> Session:
