@@ -2,7 +2,7 @@
 
     python -m samples.make_training runs/generative/stages material/heldout workbench/data/compressed/training.json
 
-The first folder holds the model as it was after each stage, in folders called as ``STAGES`` says; the second the
+The first folder holds the model as it was after each stage, in folders called as ``RUNS`` says; the second the
 held-out material. The figures are put into the file, beside the run's own log.
 """
 
@@ -21,27 +21,43 @@ from workbench import metrics
 from workbench.models.load import load_models
 from workbench.pipeline.settings import Settings
 from workbench.pixels import signed_to_unit
-from workbench.train.evaluate import BORDER, HeldOut, bicubic, make_clip, measure, pan, read_frames, run, to_range
+from workbench.train.evaluate import (
+    BORDER,
+    HeldOut,
+    bicubic,
+    make_clip,
+    measure,
+    middle,
+    pan,
+    read_frames,
+    run,
+    to_range,
+)
 
 FRAMES, SIDE = 100, 128
 STAGES = {
-    "decoder": "the decoder alone",
     "diffusion": "then diffusion, after a true past",
     "three": "then rollouts of three frames",
     "eight": "then rollouts of eight frames",
 }
-SETTINGS = {"on": Settings(), "ARTG off": Settings(artg=0)}
+RUNS = (
+    ("decoder", "the decoder alone", Settings(artg=0, tpm=False)),
+    *(
+        (folder, words + more, settings)
+        for folder, words in STAGES.items()
+        for more, settings in (("", Settings()), (", ARTG off", Settings(artg=0)))
+    ),
+)
+"""Folder of a model, what its figures are called, and how it runs."""
 
 
 def clips(folder: Path) -> list[HeldOut]:
     """A camera that pans over a photograph, and a hand that moves a cup."""
     photo = cv2.imread(str(folder / "skimage-coffee.png"))
     assert photo is not None, f"{folder}/skimage-coffee.png is missing"
-    cup = read_frames(folder / "cup.mp4", 0, FRAMES)
-    top, left = ((size - SIDE) // 2 for size in cup.shape[-2:])
     return [
         pan("coffee, panned over", to_range(photo[None, ..., ::-1].copy())[0], FRAMES, SIDE),
-        make_clip("cup, held in a hand", cup[..., top : top + SIDE, left : left + SIDE]),
+        make_clip("cup, held in a hand", middle(read_frames(folder / "cup.mp4", 0, FRAMES), SIDE)),
     ]
 
 
@@ -57,11 +73,9 @@ def main(stages: Path, heldout: Path, file: Path) -> None:
     about["after"] = {}
     for clip in clips(heldout):
         rows = about["after"][clip.name] = {"bicubic": figures(bicubic(clip), clip)}
-        for folder, words in STAGES.items():
+        for folder, label, settings in RUNS:
             models = load_models(stages / folder, device=torch.device("cpu"))
-            for name, settings in SETTINGS.items() if folder != "decoder" else [("on", Settings(artg=0, tpm=False))]:
-                label = words if name == "on" else f"{words}, {name}"
-                rows[label] = figures(run(models, clip, settings), clip)
+            rows[label] = figures(run(models, clip, settings), clip)
     text = json.dumps(about, indent=1)
     file.write_text(re.sub(r"(?<=\d,)\s+(?=-?\d)", " ", text) + "\n", encoding="utf-8")  # a list of numbers on one line
 

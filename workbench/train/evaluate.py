@@ -67,7 +67,7 @@ def open_clips(
 ) -> list[HeldOut]:
     """Every video file of a folder: some of its frames, the middle of each, with sides that are multiples of 16."""
     return [
-        damaged(make_clip(file.stem, _middle(read_frames(file, start, start + frames), largest)), damage)
+        damaged(make_clip(file.stem, middle(read_frames(file, start, start + frames), largest)), damage)
         for file in sorted(p for p in folder.iterdir() if p.suffix in CLIPS)
     ]
 
@@ -160,7 +160,8 @@ def measure(pictures: Tensor, clip: HeldOut) -> dict[str, float]:
     }
 
 
-def _middle(frames: Tensor, largest: int | None) -> Tensor:
+def middle(frames: Tensor, largest: int | None) -> Tensor:
+    """(..., H, W) -> the middle of it, with sides that are multiples of 16 and at most ``largest``."""
     height, width = frames.shape[-2:]
     tall, wide = (min(side, largest or side) // 16 * 16 for side in (height, width))
     top, left = (height - tall) // 2, (width - wide) // 2
