@@ -122,6 +122,13 @@ def blocks(seen: dict[str, Any], of: np.ndarray, pane: int = 0) -> tuple[np.ndar
     return seen["canvas"][y0:y1, x0:x1], large[y0 - top : y1 - top, x0 - left : x1 - left]
 
 
+def test_a_frame_asked_for_while_the_clips_load_is_shown(player: Locator) -> None:
+    asked = "player => { player.show({ ...player.data, linked: false, start: 1 }); return player.stopAt(5); }"
+    player.evaluate(asked)
+    assert player.evaluate("player => player.twins.sides.map(side => side.shown)") == [5, 5]
+    shows(player, 5)
+
+
 def test_enlarged_by_a_whole_number_every_pixel_is_an_even_block(player: Locator) -> None:
     enlarge(player, 6)
     seen = read(player)

@@ -15,17 +15,17 @@ class Side {
 
   /** Shows a clip from this frame on; resolves when it can be drawn. */
   async take(name, source, clock, frame) {
-    Object.assign(this, { name, clock, shown: -1 });
+    Object.assign(this, { name, clock, shown: -1, wanted: frame });
     this.kept.frame = -1;
     this.video.dataset.name = name;
     this.#swap(this.video);
     this.passed?.(); // an earlier clip that is still awaited
     this.video.src = source;
-    await new Promise(resolve => {
+    await (this.loading = new Promise(resolve => {
       this.passed = resolve;
       for (const event of ["loadeddata", "error"]) this.video.addEventListener(event, resolve, { once: true });
-    });
-    await this.seek(frame);
+    }));
+    await this.seek(this.wanted); // another may be by now
   }
 
   /** Shows a picture that is loaded already. */
@@ -54,6 +54,7 @@ class Side {
 
   async #follow() {
     for (let went = -1; went !== this.wanted;) {
+      await this.loading;
       went = this.wanted;
       if (this.video.readyState < 1) return; // damaged, or another clip is on its way
       await new Promise(resolve => {
