@@ -16,7 +16,7 @@ from workbench.engines.automatic import AutomaticRunner
 from workbench.engines.cache import Cache
 from workbench.engines.export import GRAPH
 from workbench.engines.graphs import GraphRunner
-from workbench.engines.parts import PARTS
+from workbench.engines.parts import needed
 from workbench.engines.runner import Runner, make_runner
 from workbench.engines.table import ENGINES
 from workbench.errors import EngineError, InputError, SettingsError, TraceError
@@ -39,8 +39,8 @@ def graphs(tmp_path_factory) -> Cache:
     """One cache for all tests, filled for SIZE: an export takes seconds."""
     cache = Cache(tmp_path_factory.mktemp("graphs"))
     runner = GraphRunner(tiny_models(), ENGINES["onnxruntime"], cache)
-    for part in PARTS:
-        runner.entry(part, SIZE)
+    for part in needed(runner.plain).values():
+        runner.entry(part.name, SIZE)
     return cache
 
 
@@ -257,7 +257,7 @@ def test_auto_takes_what_is_there_and_never_exports_for_a_short_clip(graphs, mon
     assert len(graphs.entries()) == before
     assert "openvino" in runner.settle((16, 16), seconds=1e4)
     assert runner.at((16, 16)).name == "openvino"
-    assert len(graphs.entries()) == before + len(PARTS)
+    assert len(graphs.entries()) == before + len(needed(runner.plain))
     runner.use(SIZE, "torch")
     assert type(runner.at(SIZE)) is Runner
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny import tiny_models
+from tests.tiny import generative_models, tiny_models
 from workbench.errors import TraceError
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
@@ -14,6 +14,7 @@ from workbench.trace import Trace
 from workbench.trace.taps import TABLE
 
 TWO = Settings(steps=2)
+ALL = {"back_projection": 0.5, "fit": 0.1, "blend": 0.5}  # that a model of three stages can declare
 
 
 def run(pipe, frames, trace=None, settings=TWO, **more):
@@ -89,7 +90,7 @@ def test_an_edit_from_frame_two_on_changes_no_frame_before(tiny_pipe, moving_fra
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.editable], ids=lambda row: row.name)
 def test_every_editable_tap_flows_on(moving_frames, row):
-    pipe = Pipeline(tiny_models(back_projection=0.5, fit=0.1, blend=0.5))  # with all that a model can declare
+    pipe = Pipeline(generative_models() if row.name in ("base", "residual") else tiny_models(**ALL))
     trace = Trace()
     trace.edit(row.name.replace("{k}", "1"), lambda value, frame, step: value + 3)
     changed = run(pipe, moving_frames[:2], trace)

@@ -1,4 +1,4 @@
-"""The generative recipe's parts: a decoder that grows, the code of what it lacks, its diffusion, sampled rollouts."""
+"""The generative recipe's parts: a base picture, the code of what it lacks, its diffusion, rollouts on its own past."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from tests.train.test_run import same, state
 from tests.training import RECIPE, write_photos
 from workbench.errors import TrainingError
-from workbench.models.autoencoder import TemporalAutoencoderTiny
 from workbench.models.load import load_models
 from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
@@ -21,12 +20,11 @@ from workbench.pipeline.stream import decode, denoise, guide
 from workbench.train import losses
 from workbench.train.build import PASSING, bilinear, build
 from workbench.train.data import Batch, draw
-from workbench.train.grow import GAIN, OFFSET, grow
-from workbench.train.latents import TIMESTEPS, ResidualCode, drawn_timesteps, plain
+from workbench.train.latents import TIMESTEPS, ResidualCode, drawn_timesteps, start_detail
 from workbench.train.objective import Objective
 from workbench.train.pool import Pool
 from workbench.train.recipe import Material, Recipe, Stage, load_recipe, shipped
-from workbench.train.run import train
+from workbench.train.run import train, trained
 from workbench.train.sampling import Draws
 
 DETAIL = 5
@@ -42,9 +40,9 @@ def small(recipe: Recipe) -> Recipe:
         vae=vae
         | {
             "latent_channels": 3 + DETAIL,
-            "encoder_block_out_channels": [8],
-            "decoder_block_out_channels": [8, 12],
-            "num_decoder_blocks": [2, 1],
+            "encoder_block_out_channels": [12],
+            "decoder_block_out_channels": [12],
+            "decoder_base_blocks": 2,
         },
         controlnet=recipe.model.controlnet | {"conditioning_embedding_out_channels": [8]},
     )
@@ -55,7 +53,7 @@ def small(recipe: Recipe) -> Recipe:
 
 
 GENERATIVE = small(load_recipe(shipped("generative")))
-SAMPLES = replace(GENERATIVE.stages[-1], frames=2, dropout=0.0, tpm_dropout=0.0)
+SAMPLES = replace(GENERATIVE.stages[-1], trains="samples", frames=2, dropout=0.0, tpm_dropout=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +78,11 @@ def loss(
     objective = Objective(models, GENERATIVE)
     objective.code = code or objective.code
     objective.code.eval()
+    for name, parameter in objective.named_parameters():
+        parameter.requires_grad_(trained(name, stage))
     draws = replace(Draws.draw(stage, SHAPE, 0, 0, torch.device("cpu")), steps=(2, 2), artg=(guided, guided))
     past = None
-    if stage.trains == "samples":
+    if stage.lesson.turns:
         past = objective(batch, stage, draws)[1]
     return objective(batch, stage, draws, 1, past)[0]
 
@@ -109,42 +109,16 @@ def test_bilinear_kernels_enlarge_as_torch_does() -> None:
 
 
 @torch.no_grad()
-def test_a_decoder_grown_onto_the_small_grid_is_the_same_function_away_from_the_edge() -> None:
-    staged = TemporalAutoencoderTiny(
-        encoder_block_out_channels=[4, 4, 8],
-        decoder_block_out_channels=[8, 3, 4],
-        num_encoder_blocks=[0, 1, 1],
-        num_decoder_blocks=[1, 1, 0],
-        decoder_padding_mode="replicate",
-    ).decoder
-    target = TemporalAutoencoderTiny(
-        encoder_block_out_channels=[8],
-        decoder_block_out_channels=[8, 12],
-        num_encoder_blocks=[1],
-        num_decoder_blocks=[1, 1],
-        latent_channels=6,
-        decoder_padding_mode="replicate",
-        resampling="shuffle",
-    ).decoder
-    grow(target, staged)
-    colours = torch.rand(1, 3, 24, 24) - 0.5
-    seen = 3 * torch.atanh((GAIN * 3 * torch.tanh(colours / 3) + OFFSET) / 3)  # both bound what they are given
-    wanted = staged(torch.cat([seen, torch.zeros(1, 1, 24, 24)], 1))
-    made = target(torch.cat([colours, torch.zeros(1, 3, 24, 24)], 1))
-    inside = (..., slice(40, -40), slice(40, -40))
-    assert torch.allclose(made[inside], wanted[inside], atol=1e-5)
-    with pytest.raises(TrainingError, match="a decoder grows out of"):
-        grow(staged, target)
-
-
-@torch.no_grad()
-def test_the_code_begins_as_what_the_decoder_lacks_most(models: Models, batch: Batch) -> None:
+def test_the_code_begins_as_what_the_base_lacks_most(models: Models, batch: Batch) -> None:
     code = ResidualCode(models.vae)
-    code.start(models.vae.decoder, [batch])
-    hr, lr = batch.hr[:, 0], batch.lr[:, 0]
-    assert torch.equal(code.regress(lr), models.vae.decode(plain(lr, DETAIL)))
-    coded = code.linear(code.missing(hr, lr)).permute(1, 0, 2, 3).flatten(1)
+    code.start(models.vae, [batch])
+    lacks = batch.hr[:, 0] - models.vae.base(batch.lr[:, 0]).picture
+    coded = code.linear(4 * F.pixel_unshuffle(lacks, 4)).permute(1, 0, 2, 3).flatten(1)
     assert torch.allclose(coded @ coded.T / coded.shape[1], torch.eye(DETAIL), atol=0.05)
+    start_detail(models.vae, code, [batch])
+    detail = code(batch.hr[:, 0], models.vae.base(batch.lr[:, 0]).picture)
+    decoded = models.vae.decode(torch.cat([batch.lr[:, 0], detail], 1))
+    assert (batch.hr[:, 0] - decoded).square().mean() < 0.5 * lacks.square().mean()
 
 
 def test_diffusion_is_guided_by_the_past_in_some_of_the_samples(models: Models, batch: Batch) -> None:
@@ -231,6 +205,8 @@ def test_a_run_cut_in_every_stage_ends_at_the_same_weights_and_leaves_what_it_do
     assert load_models(folder, device=torch.device("cpu")).properties.colours == "lr"
     changed = [{n for n in a if not torch.equal(a[n], b[n])} for a, b in itertools.pairwise(weights)]
     assert all(n.startswith(("networks.vae.decoder.", "code.")) for n in changed[0])  # decoder and code
+    base = ("networks.vae.decoder.trunk.", "networks.vae.decoder.enlarge.")
+    assert not any(n.startswith(base) for n in set.union(*changed[1:]))  # the code is of what the base lacks: that stays
     assert any(n.startswith("networks.vae.encoder.") for n in set.union(*changed))  # by samples, for TPM
     assert not any(n.startswith("code.") for n in changed[-1])
 
@@ -242,6 +218,12 @@ def test_a_run_goes_on_with_other_stages_to_come_but_not_with_others_behind_it(p
     first, *rest = GENERATIVE.stages
     with pytest.raises(TrainingError, match="another recipe"):
         train(replace(GENERATIVE, stages=(replace(first, batch=1), *rest)), [photos], tmp_path, device="cpu")
+
+
+def test_a_decoder_too_narrow_for_the_detail_is_refused() -> None:
+    narrow = replace(GENERATIVE.model, vae=GENERATIVE.model.vae | {"decoder_block_out_channels": [8]})
+    with pytest.raises(TrainingError, match="at least 10"):
+        build(narrow, seed=0)
 
 
 def test_diffusion_needs_two_frames() -> None:

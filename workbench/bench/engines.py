@@ -17,7 +17,7 @@ from workbench.bench.noise import moving_noise
 from workbench.devices import forget_peak, peak_reserved, readable, release_memory, synchronize
 from workbench.engines.choose import engines_here
 from workbench.engines.graphs import GraphRunner
-from workbench.engines.parts import PARTS
+from workbench.engines.parts import needed
 from workbench.engines.runner import Runner, Say, make_runner, unsaid
 from workbench.engines.table import ENGINES, TORCH
 from workbench.errors import WorkbenchError
@@ -165,7 +165,7 @@ def _ready(runner: Runner, size: tuple[int, int]) -> Runner:
 def _outside(runner: Runner, size: tuple[int, int]) -> float:
     if not isinstance(runner, GraphRunner):
         return 0.0
-    return max(runner.session(part, size).outside() for part in PARTS)
+    return max(runner.session(part, size).outside() for part in needed(runner.plain))
 
 
 def _memory(models: Models, *, begins: bool = False) -> int:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from workbench.engines.compiled import CompiledRunner
 from workbench.engines.graphs import SIZES, STAGES, in_strips, serve
-from workbench.engines.parts import PARTS, REUSING, Part, needed, walk
+from workbench.engines.parts import REUSING, Part, needed, walk
 from workbench.engines.runner import Runner, Say, unsaid
 from workbench.engines.table import Engine
 from workbench.errors import EngineError, InputError
@@ -45,7 +45,7 @@ class CapturedRunner(Runner):
         return models
 
     def prepare(self, size: tuple[int, int], say: Say = unsaid, *, reusing: bool = False) -> None:
-        for part in needed(reusing):
+        for part in needed(self.plain, reusing=reusing):
             self._part(part, size)
 
     def extra_memory(self, stages: Mapping[str, int], weights: int, *, sliced: bool) -> int:
@@ -68,7 +68,7 @@ class CapturedRunner(Runner):
         with self._lock:
             if size not in self._sizes:
                 try:
-                    self._sizes[size] = self._captured(size, PARTS)
+                    self._sizes[size] = self._captured(size, needed(self.plain))
                 except torch.OutOfMemoryError as error:
                     raise EngineError(
                         f"engine {self.name!r} keeps the memory that a frame needs, and {self.plain.device} has not "
@@ -88,7 +88,7 @@ class CapturedRunner(Runner):
             found[part.name] = captured = _Captured(part, self._recorded, inputs, record)
             return captured.outputs
 
-        walk(self._recorded, size, capture, (PARTS | wanted).values())
+        walk(self._recorded, size, capture, (needed(self.plain) | wanted).values())
         return found
 
 

@@ -18,11 +18,12 @@ from torch import Tensor
 
 from workbench.engines.cache import Cache, Entry
 from workbench.engines.export import GRAPH, precision_of, weights_digest
-from workbench.engines.parts import ALL_PARTS, PARTS, Part, Shape, Shapes, given_shapes, input_shapes, needed
+from workbench.engines.parts import ALL_PARTS, Part, Shape, Shapes, given_shapes, input_shapes, needed
 from workbench.engines.quantize import quantize
 from workbench.engines.runner import Runner, Say, unsaid
 from workbench.engines.table import CALIBRATION, EXPORTERS, ONNX, Engine
 from workbench.errors import EngineError, InputError
+from workbench.models.autoencoder import Base
 from workbench.models.models import Models
 from workbench.pixels import SCALE
 from workbench.trace.tap import Tap, untapped
@@ -66,7 +67,7 @@ class GraphRunner(Runner):
         self._lock = threading.RLock()
 
     def prepare(self, size: tuple[int, int], say: Say = unsaid, *, reusing: bool = False) -> None:
-        for part in needed(reusing):
+        for part in needed(self.plain, reusing=reusing):
             self.session(part, size, say)
 
     def extra_memory(self, stages: Mapping[str, int], weights: int, *, sliced: bool) -> int:
@@ -77,7 +78,7 @@ class GraphRunner(Runner):
     def built(self, size: tuple[int, int], *, reusing: bool = False) -> bool:
         """Whether every graph that such a run of this size needs is in the cache."""
         shapes = given_shapes(self.plain, size)
-        for part in needed(reusing).values():
+        for part in needed(self.plain, reusing=reusing).values():
             kind = self._kind(part)
             entry = self.cache.find(_entry_name(part, size, kind), self._facts(part, size, kind))
             if entry is None:
@@ -109,7 +110,7 @@ class GraphRunner(Runner):
         if found := self.cache.find(name, facts):
             return found
         shapes = given_shapes(self.plain, size)
-        for giver in PARTS.values():
+        for giver in needed(self.plain).values():
             if giver.gives in about.takes:
                 shapes[giver.gives] = _shapes(self._exported(giver.name, size, say))
         say(f"{self.name}: exporting {part} for {size[1]}x{size[0]}, once")
@@ -264,10 +265,17 @@ def serve(models: Models, run: Run, take: Take = in_float32) -> Models:
     def temporal_memory(warped: Tensor) -> list[Tensor]:
         return [value.to(warped.dtype) for value in run("features", _size(warped, SCALE), take([warped]))]
 
-    def decode(latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped) -> Tensor:
+    def base(colours: Tensor) -> Base:
+        return Base(*(value.to(colours.dtype) for value in run("base", _size(colours), take([colours]))))
+
+    def decode(
+        latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped, base: Base | None = None
+    ) -> Tensor:
         held = [tap(f"tpm.{k}.previous", value) for k, value in enumerate(memory or ())]
-        part = "decode" if held else "decode_first"
-        return run(part, _size(latent), take([latent, *held]))[0].to(latent.dtype)
+        part, inputs = "decode_first", [latent]
+        if held:
+            part, inputs = ("decode_on_base", [latent, *base, *held]) if base else ("decode", [latent, *held])
+        return run(part, _size(latent), take(inputs))[0].to(latent.dtype)
 
     served["unet"].forward = unet
     served["unet"].with_deep = with_deep
@@ -275,6 +283,7 @@ def serve(models: Models, run: Run, take: Take = in_float32) -> Models:
     served["controlnet"].forward = controlnet
     served["conditioning"].forward = conditioning
     served["vae"].temporal_memory = temporal_memory
+    served["vae"].base = base
     served["vae"].decode = decode
     return replace(models, **served)
 

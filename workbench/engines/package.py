@@ -15,7 +15,7 @@ import torch
 from workbench.engines.cache import Cache
 from workbench.engines.export import GRAPH
 from workbench.engines.graphs import GraphRunner
-from workbench.engines.parts import PARTS, given_shapes, input_names, output_names
+from workbench.engines.parts import given_shapes, input_names, needed, output_names
 from workbench.engines.runner import Say, unsaid
 from workbench.engines.table import ENGINES, EXPORTER
 from workbench.errors import EngineError, ModelError, OutputError
@@ -45,7 +45,7 @@ def write_package(
     rows = schedule(models, steps)
     runner = GraphRunner(models, ENGINES["onnxruntime"], cache)
     shapes, graphs = given_shapes(models, size), {}
-    for part in PARTS.values():
+    for part in needed(models).values():
         entry = runner.entry(part.name, size, say)
         (folder / part.name).mkdir(parents=True)
         for file in entry.folder.glob(f"{GRAPH}*"):

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.models.autoencoder import COLOURS, Base
 from workbench.models.models import Models
 from workbench.pixels import SCALE
 
@@ -31,6 +32,8 @@ class Part:
     """names of values, each one or more tensors (see ``given_shapes``)"""
     gives: str
     """the name of one such value"""
+    base: bool | None = None
+    """whether it is for models that read the past beside a base picture, for those that do not, or (None) for all"""
 
     def of(self, models: Models, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The part, run by the models' own network, on inputs in its precision."""
@@ -61,6 +64,10 @@ def _unet(unet: Any, sample: Tensor, timestep: Tensor, prompt: Tensor, *residual
     )[0]
 
 
+def _base(vae: Any, colours: Tensor) -> list[Tensor]:
+    return list(vae.base(colours))
+
+
 def _decode(vae: Any, latent: Tensor, *memory: Tensor) -> Tensor:
     return vae.decode(latent, memory or None)
 
@@ -82,6 +89,10 @@ def _unet_outer(
     return unet.outer(sample, timestep, prompt, deep, residuals)
 
 
+def _decode_on_base(vae: Any, latent: Tensor, picture: Tensor, features: Tensor, *memory: Tensor) -> Tensor:
+    return vae.decode(latent, memory, base=Base(picture, features))
+
+
 PARTS = {
     part.name: part
     for part in (  # each after those whose values it takes
@@ -90,7 +101,9 @@ PARTS = {
         Part("controlnet", "controlnet", _controlnet, ("sample", "timestep", "prompt", "embedding"), "residual"),
         Part("unet", "unet", _unet, ("sample", "timestep", "prompt", "residual"), "prediction"),
         Part("decode_first", "vae", _decode, ("latent",), "picture"),
-        Part("decode", "vae", _decode, ("latent", "memory"), "picture"),
+        Part("decode", "vae", _decode, ("latent", "memory"), "picture", base=False),
+        Part("base", "vae", _base, ("colours",), "base", base=True),
+        Part("decode_on_base", "vae", _decode_on_base, ("latent", "base", "memory"), "picture", base=True),
     )
 }
 """Of every run."""
@@ -107,9 +120,10 @@ REUSING = {
 ALL_PARTS = PARTS | REUSING
 
 
-def needed(reusing: bool) -> dict[str, Part]:
-    """The parts of a run that reuses deep features, or does not."""
-    return {name: part for name, part in PARTS.items() if name != "unet"} | REUSING if reusing else PARTS
+def needed(models: Models, *, reusing: bool = False) -> dict[str, Part]:
+    """The parts of a run of this model, which reuses deep features or does not."""
+    parts = {name: part for name, part in PARTS.items() if part.base in (None, models.has_base)}
+    return {name: part for name, part in parts.items() if name != "unet"} | REUSING if reusing else parts
 
 
 def given_shapes(models: Models, size: tuple[int, int]) -> Shapes:
@@ -122,6 +136,7 @@ def given_shapes(models: Models, size: tuple[int, int]) -> Shapes:
         "sample": [(1, models.unet.config["in_channels"], h, w)],
         "timestep": [()],
         "prompt": [tuple(models.prompt.shape)],
+        "colours": [(1, COLOURS, h, w)],
         "latent": [(1, models.vae.config["latent_channels"], h, w)],
         "deep": [(1, deep, h, w)],
         "outer_residual": [(1, width, h, w)] * models.unet.outer_residuals,
@@ -166,15 +181,16 @@ def walk(
     models: Models,
     size: tuple[int, int],
     run: Callable[[Part, list[Tensor]], list[Tensor]],
-    parts: Iterable[Part] = PARTS.values(),
+    parts: Iterable[Part] | None = None,
 ) -> None:
-    """These parts once on zeros for frames of ``size`` (h, w), each after those whose values it takes.
+    """These parts (None: those of a run) once on zeros for frames of ``size`` (h, w), each after those whose
+    values it takes.
 
     ``run``: (part, inputs of its own in its network's precision) -> outputs.
     """
     shapes, device = given_shapes(models, size), models.device
     values = {name: [_zeros(shape).to(device) for shape in found] for name, found in shapes.items()}
-    for part in parts:
+    for part in needed(models).values() if parts is None else parts:
         dtype = next(models.networks[part.network].parameters()).dtype
         taken = [value for name in part.takes for value in values[name]]
         inputs = [value.to(dtype, copy=True) if value.is_floating_point() else value.clone() for value in taken]
@@ -190,5 +206,5 @@ def _zeros(shape: Shape) -> Tensor:
 
 
 def _names(value: str, count: int) -> list[str]:
-    several = value in ("residual", "memory", "outer_residual", "kept")
+    several = value in ("residual", "memory", "outer_residual", "kept", "base")
     return [f"{value}_{k}" for k in range(count)] if several else [value]

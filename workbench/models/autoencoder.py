@@ -10,6 +10,11 @@ or, with ``resampling="shuffle"``, all work on the latent's grid, where it is ch
     encoder   (B, 3, H, W)  ─ unshuffle ─ conv ─ blocks ─ conv ─► (B, C, h, w)
     decoder   (B, C, h, w)  ─ conv ─ blocks ─ conv ─ shuffle ─► (B, 3, H, W)
 
+whose decoder may make a *base* picture first, of the latent's colours alone, and then what the detail adds to it:
+
+    base      (B, 3, h, w)  ─ conv ─ blocks ─┬─────────────── conv ─ shuffle ─► (B, 3, H, W)
+    detail    (B, C - 3, h, w) ──────────────┴─ conv ─ blocks ─ conv ─ shuffle ─► what is added
+
 The encoder's blocks also read the *previous output, warped to this frame*; one map per block, 4x4
 average-pooled (nothing else of it is ever used; under ``shuffle`` it is on the latent's grid as it is), is the temporal
 memory that the decoder's blocks fuse in. That memory is a value that is passed in and handed out. No module keeps any
@@ -21,7 +26,7 @@ Sequences of modules and their names are those of the published weights, which l
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +46,18 @@ Resampling = Literal["stages", "shuffle"]
 """How pictures become latents and back: by two halvings and doublings, or at once, pixels becoming channels."""
 
 
+COLOURS = 3  # of a latent, where its decoder makes a base of them
+
+
+class Base(NamedTuple):
+    """What a decoder makes of the colours alone."""
+
+    picture: Tensor
+    """(B, 3, H, W), around [-1, 1]"""
+    features: Tensor
+    """(B, C, h, w), which the detail is decoded with"""
+
+
 STAGES = {
     "stages": (3, "three stages (two halvings make x4)"),
     "shuffle": (1, "one stage (pixels become channels at once)"),
@@ -56,7 +73,12 @@ class TemporalBlock(nn.Module):
     """A residual block of three convolutions whose branch can fuse in the previous frame's features."""
 
     def __init__(
-        self, channels: int, act_fn: str = "relu", padding_mode: Padding = "zeros", pooling: int = POOL
+        self,
+        channels: int,
+        act_fn: str = "relu",
+        padding_mode: Padding = "zeros",
+        pooling: int = POOL,
+        temporal: bool = True,
     ) -> None:
         super().__init__()
         self.pooling = pooling
@@ -69,6 +91,8 @@ class TemporalBlock(nn.Module):
         )
         self.skip = nn.Identity()
         self.fuse = nn.ReLU()
+        if not temporal:
+            return
         self.alpha = nn.Parameter(torch.tensor(0.5))
         self.temporal_processor = nn.Sequential(
             nn.Conv1d(channels, channels, 3, padding=1),
@@ -183,8 +207,21 @@ class Decoder(nn.Module):
         upsample_fn: str,
         padding_mode: Padding,
         resampling: Resampling = "stages",
+        base_blocks: int = 0,
     ) -> None:
         super().__init__()
+        self.trunk = self.enlarge = None
+        if base_blocks:
+            narrow, pixels = widths[0], out_channels * CELL**2
+            self.trunk = nn.Sequential(
+                nn.Conv2d(COLOURS, narrow, 3, padding=1, padding_mode=padding_mode),
+                activation(act_fn),
+                *(TemporalBlock(narrow, act_fn, padding_mode, 1, temporal=False) for _ in range(base_blocks)),
+            )
+            self.enlarge = nn.Sequential(
+                nn.Conv2d(narrow, pixels, 3, padding=1, padding_mode=padding_mode), nn.PixelShuffle(CELL)
+            )
+            latent_channels += narrow - COLOURS
         repeats = padding_mode == "replicate"
         upsample, enlarging = (RepeatedUpsample, CroppedConv2d) if repeats else (nn.Upsample, nn.Conv2d)
         layers: list[nn.Module] = [
@@ -211,9 +248,22 @@ class Decoder(nn.Module):
         """The blocks that fuse temporal memory, in the order they run."""
         return [layer for layer in self.layers if isinstance(layer, TemporalBlock)]
 
-    def forward(self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped) -> Tensor:
-        """Latents -> pictures around [-1, 1], not clamped."""
-        return run_layers(self.layers, bounded(latent), memory, tap) * 2 - 1
+    def base(self, colours: Tensor) -> Base:
+        """Colours (B, 3, h, w), the latent's first three channels -> the picture that they make without any detail."""
+        if self.trunk is None or self.enlarge is None:
+            raise ModelError("this autoencoder makes no base picture: decoder_base_blocks is 0 in its config.json.")
+        features = self.trunk(bounded(colours))
+        return Base(self.enlarge(features) * 2 - 1, features)
+
+    def forward(
+        self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped, base: Base | None = None
+    ) -> Tensor:
+        """Latents -> pictures around [-1, 1], not clamped. ``base``: that of these colours, where it is there already."""
+        if self.trunk is None:
+            return run_layers(self.layers, bounded(latent), memory, tap) * 2 - 1
+        base = base or self.base(latent[:, :COLOURS])
+        detail = torch.cat([base.features, bounded(latent[:, COLOURS:])], 1)
+        return base.picture + 2 * run_layers(self.layers, detail, memory, tap)
 
 
 class RepeatedUpsample(nn.Upsample):
@@ -262,7 +312,8 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
     to low resolution for the encoder and from low to high for the decoder. ``decoder_padding_mode``, ours, is what the
     decoder's convolutions see beyond the edge: published ``zeros``; with ``replicate`` a flat latent is a flat picture.
     ``resampling``, ours too: published ``stages``; ``shuffle`` has one stage, on the latent's grid, and the encoder may
-    have fewer blocks than the decoder: as many of the decoder's first blocks then have a memory.
+    have fewer blocks than the decoder: as many of the decoder's first blocks then have a memory. Its decoder's
+    ``decoder_base_blocks``, as wide as its first stage, make a base picture of the latent's colours.
     """
 
     @register_to_config
@@ -286,8 +337,11 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
         block_out_channels: Sequence[int] | None = None,
         decoder_padding_mode: Padding = "zeros",
         resampling: Resampling = "stages",
+        decoder_base_blocks: int = 0,
     ) -> None:
         super().__init__()
+        if decoder_base_blocks and resampling != "shuffle":
+            raise ModelError("decoder_base_blocks is for an autoencoder with resampling shuffle.")
         if resampling not in STAGES:
             raise ModelError(f"resampling must be one of {', '.join(STAGES)}, got {resampling!r}.")
         count, why = STAGES[resampling]
@@ -319,6 +373,7 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
             upsample_fn,
             decoder_padding_mode,
             resampling,
+            decoder_base_blocks,
         )
         self.scaling_factor = scaling_factor
 
@@ -330,6 +385,12 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
         """Warped previous output (B, 3, H, W), raw range -> pooled maps, one per decoder block, in its order."""
         return self.encoder.features(warped)[::-1]
 
-    def decode(self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped) -> Tensor:
+    def base(self, colours: Tensor) -> Base:
+        """The latent's colours (B, 3, h, w) -> the picture that the decoder makes of them alone."""
+        return self.decoder.base(colours / self.scaling_factor)
+
+    def decode(
+        self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped, base: Base | None = None
+    ) -> Tensor:
         """Latent (B, 4, h, w) -> picture (B, 3, H, W) around [-1, 1], unclamped. ``memory`` None: no TPM."""
-        return self.decoder(latent / self.scaling_factor, memory, tap)
+        return self.decoder(latent / self.scaling_factor, memory, tap, base)

@@ -37,6 +37,9 @@ class Properties:
     without what differs more (``stream.fit``); 0 leaves it as it is"""
     blend: float = 0.0
     """share, 0..1, of the warped frame in the picture where the two agree within ``fit`` and ARTG is on; 0 is off"""
+    past: str = "picture"
+    """what ARTG and TPM read: the warped frame as a ``picture``; or as a ``residual``, what it has beyond the decoder's
+    base picture of this frame, which is what the latent's detail says"""
     back_projection: float = 0.0
     """strength, 0..1, of one step ``o + s * up(lr - down(o))`` after decoding; 0 is off"""
     colours: str = "predicted"
@@ -64,6 +67,8 @@ class Properties:
             raise ModelError(f"workbench.json: flow must be one of {', '.join(ESTIMATORS)}, got {self.flow!r}.")
         if self.colours not in ("predicted", "lr"):
             raise ModelError(f"workbench.json: colours must be predicted or lr, got {self.colours!r}.")
+        if self.past not in ("picture", "residual"):
+            raise ModelError(f"workbench.json: past must be picture or residual, got {self.past!r}.")
         if self.flow_size not in ("output", "input"):
             raise ModelError(f"workbench.json: flow_size must be output or input, got {self.flow_size!r}.")
         if not 0 <= self.back_projection <= 1:
@@ -129,6 +134,11 @@ class Models:
     def unshuffles(self) -> int:
         """Pixels a side that become channels before the embedding; published: 1, none."""
         return math.isqrt(self.controlnet.config["conditioning_channels"] // 3)
+
+    @property
+    def has_base(self) -> bool:
+        """Whether ARTG and TPM read the past beside the decoder's base picture."""
+        return self.properties.past == "residual"
 
     def but(self, **properties: Any) -> Models:
         """The same networks with some of their properties changed."""

@@ -13,14 +13,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from workbench.models.autoencoder import POOL, TemporalAutoencoderTiny, TemporalBlock, bounded, pool, run_layers
+from workbench.models.autoencoder import POOL, Base, TemporalAutoencoderTiny, TemporalBlock, bounded, pool, run_layers
 from workbench.trace.tap import Tap, untapped
 
 STRIP_ROWS = 32  # a multiple of POOL
 
 
 def decode_in_strips(
-    vae: TemporalAutoencoderTiny, latent: Tensor, memory: Sequence[Tensor] | None, tap: Tap = untapped
+    vae: TemporalAutoencoderTiny,
+    latent: Tensor,
+    memory: Sequence[Tensor] | None,
+    tap: Tap = untapped,
+    base: Base | None = None,
 ) -> Tensor:
     """``vae.decode`` in strips; equal to it within float rounding.
 
@@ -28,7 +32,7 @@ def decode_in_strips(
     autoencoder has no such maps and is run as it is.
     """
     if vae.config["resampling"] == "shuffle":
-        return vae.decode(latent, memory, tap)
+        return vae.decode(latent, memory, tap, base)
     layers = list(vae.decoder.layers)
     half, full = (i for i, layer in enumerate(layers) if isinstance(layer, nn.Upsample))
     x = run_layers(layers[:half], bounded(latent / vae.scaling_factor), memory, tap)

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.flow.warp import consistency, round_trip, warp
+from workbench.models.autoencoder import Base
 from workbench.models.models import Models
 from workbench.models.slicing import decode_in_strips, memory_in_strips
 from workbench.pipeline.clock import Timer, untimed
@@ -44,6 +45,7 @@ class Guidance:
     memory: list[Tensor] | None = None  # pooled maps in decoder order; None: no TPM
     past: Tensor | None = None  # the warped previous output (B, 3, H, W); None: no blend
     share: float = 0.0  # share of ``past`` in the picture
+    base: Base | None = None  # what the decoder makes of this frame's colours alone, where the past is read beside it
 
 
 def stream(
@@ -115,6 +117,12 @@ def guide(
         past = warped if share else None
         if models.properties.fit:
             warped = tap("fitted", fit(warped, lr, models.properties.fit))
+    base = None
+    if models.has_base:
+        with clock("decode"):
+            base = models.vae.base(_like(lr, models.vae))
+        base = Base(tap("base", base.picture.float()), base.features)
+        warped = tap("residual", warped - base.picture)
     embedding = memory = None
     if settings.artg:
         with clock("conditioning"):
@@ -123,7 +131,7 @@ def guide(
         with clock("features"):
             seen = _like(warped, models.vae)
             memory = memory_in_strips(models.vae, seen) if settings.vae_slicing else models.vae.temporal_memory(seen)
-    return Guidance(embedding, memory, past, share)
+    return Guidance(embedding, memory, past, share, base)
 
 
 def denoise(
@@ -252,7 +260,10 @@ def decode(
     guidance = guidance or Guidance()
     memory = guidance.memory
     latent = _like(latent, models.vae)
-    decoded = decode_in_strips(models.vae, latent, memory, tap) if sliced else models.vae.decode(latent, memory, tap)
+    if sliced:
+        decoded = decode_in_strips(models.vae, latent, memory, tap, guidance.base)
+    else:
+        decoded = models.vae.decode(latent, memory, tap, guidance.base)
     picture = tap("decoded", decoded.float())
     if models.properties.back_projection:
         picture = tap("projected", back_project(picture, lr, models.properties.back_projection))

@@ -24,6 +24,7 @@ CARRIER = 16.0  # a constant pair far above the signal: GroupNorm then divides b
 OUTPUTS = 0.003  # standard deviation of the ControlNet's output convolutions when ARTG begins to learn
 GUIDING = 0.02  # the same where UNet and ControlNet begin together
 EMBEDDING = 1.5  # gain of the conditioning embedding's convolutions: SiLU loses about that much of a unit variance
+STRAIGHT = 6.0  # where SiLU is the identity, within a hundredth
 PASSING = 0.5  # of the embedding's first channels to the UNet
 FUSED = 0.05  # standard deviation of a temporal module's last convolution, likewise
 BLEND = 0.5  # of the previous frame in this one's latent when ARTG begins to learn
@@ -48,8 +49,7 @@ def build(architecture: Architecture, seed: int) -> Models:
         elif architecture.initialisation == "residual":
             with torch.no_grad():
                 anchor_shuffled(vae)
-                unet.conv_out.weight.zero_()
-                unet.conv_out.bias.zero_()  # type: ignore[union-attr]
+                anchor_detail(unet)
         elif architecture.initialisation != "default":
             raise TrainingError(
                 f"initialisation must be 'identity', 'residual' or 'default', got {architecture.initialisation!r}."
@@ -98,6 +98,42 @@ def anchor_passing(controlnet: Any, detail: int) -> None:
     controlnet.conv_in.bias[:detail] = 0
     first.weight[:detail] = 0
     first.weight[channels, channels] = PASSING
+
+
+def anchor_detail(network: UNet2DConditionModel) -> None:
+    """x0's detail is what the first skip connection holds, in its first channels: nothing, but what ARTG passes on there.
+
+    The last block's shortcut passes it, and so much is added before SiLU that it is a straight line there. Beside it, in
+    the only group of the last normalisation, stands a constant pair +K, -K: the group's mean is zero and its variance
+    nearly a constant, which the affine weight undoes.
+    """
+    unet: Any = network
+    first, shortcut = unet.conv_in, unet.up_blocks[-1].resnets[-1].conv_shortcut
+    width, detail = first.out_channels, unet.conv_out.out_channels - COLOURS
+    if unet.conv_norm_out.num_groups != 1 or width < detail + 2:
+        raise TrainingError(
+            f"initialisation residual needs norm_num_groups = 1 and block_out_channels[0] of at least {detail + 2}, two "
+            f"more than the latent's channels of detail, got {unet.conv_norm_out.num_groups} and {width}."
+        )
+    kept, carrier = torch.arange(detail), torch.tensor([width - 2, width - 1])
+    first.weight[kept] = 0
+    first.bias[kept] = 0
+    passed = torch.cat([kept, carrier])
+    shortcut.weight[passed] = 0
+    shortcut.weight[kept, shortcut.in_channels - width + kept] = 1
+    shortcut.bias[passed] = 0
+    shortcut.bias[carrier] = torch.tensor([CARRIER, -CARRIER])
+    branch = unet.up_blocks[-1].resnets[-1].conv2
+    branch.weight[passed] *= BRANCH
+    branch.weight[carrier] = 0
+    branch.bias[passed] = 0
+    norm, out = unet.conv_norm_out, unet.conv_out
+    norm.weight[:] = CARRIER * (2 / width) ** 0.5
+    norm.bias[kept] = STRAIGHT
+    out.weight[:] = 0
+    out.weight[COLOURS + kept, kept, 1, 1] = 1 / PASSING
+    out.bias[:] = 0
+    out.bias[COLOURS:] = -STRAIGHT / PASSING
 
 
 def restart_controlnet(models: Models, architecture: Architecture, seed: int) -> None:
@@ -173,28 +209,33 @@ def anchor_autoencoder(vae: TemporalAutoencoderTiny) -> None:
 
 
 def anchor_shuffled(vae: TemporalAutoencoderTiny) -> None:
-    """Latents 0..2 are the LR frame; three channels of every layer carry it to the last, which enlarges bilinearly."""
-    if vae.config["resampling"] != "shuffle":
-        raise TrainingError('initialisation "residual" is for an autoencoder with resampling "shuffle".')
+    """Three channels of the base carry the LR frame to its last layer, which enlarges bilinearly; detail adds little."""
+    decoder = vae.decoder
+    if decoder.trunk is None or decoder.enlarge is None:
+        raise TrainingError('initialisation "residual" is for an autoencoder with decoder_base_blocks.')
+    width, least = vae.config["decoder_block_out_channels"][0], 2 * (vae.config["latent_channels"] - COLOURS)
+    if width < least:
+        raise TrainingError(
+            f"initialisation residual needs decoder_block_out_channels of at least {least}, two for each of the latent's "
+            f"channels of detail, got {width}."
+        )
     for block in vae.modules():
         if isinstance(block, TemporalBlock):
             branch: Any = block.conv[-1]
-            fused: Any = block.temporal_processor[-1]
             branch.weight.mul_(BRANCH)
             branch.bias.zero_()
-            fused.weight.normal_(std=FUSED)
-            fused.bias.zero_()
-    first, *between, last = _convolutions(vae.decoder.layers)
+    for block in decoder.temporal_blocks:
+        fused: Any = block.temporal_processor[-1]
+        fused.weight.normal_(std=FUSED)
+        fused.bias.zero_()
+    first, last = _convolutions(decoder.trunk)[0], _convolutions(decoder.enlarge)[0]
     rgb = torch.arange(COLOURS)
-    first.weight[rgb] *= BRANCH
-    first.weight[rgb, :COLOURS] = 0
+    first.weight[rgb] = 0
     first.weight[rgb, rgb, 1, 1] = 0.5 * vae.scaling_factor
     first.bias[rgb] = 0.5
-    for stage in between:
-        stage.weight[rgb] = 0
-        stage.weight[rgb, rgb, 1, 1] = 1
-    last.weight *= BRANCH
-    last.bias.zero_()
+    for layer in (last, _convolutions(decoder.layers)[-1]):
+        layer.weight *= BRANCH
+        layer.bias.zero_()
     for colour in range(COLOURS):
         rows = slice(colour * CELL**2, (colour + 1) * CELL**2)
         last.weight[rows, :COLOURS] = 0

@@ -9,7 +9,6 @@ for the past, the steps and the noise to say.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from typing import cast
 
@@ -17,22 +16,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.flow.warp import warp
-from workbench.models.autoencoder import CELL, Decoder, TemporalAutoencoderTiny
+from workbench.models.autoencoder import CELL, COLOURS, TemporalAutoencoderTiny
 from workbench.models.models import Models
-from workbench.pipeline.stream import fit, predict, residuals
+from workbench.pipeline.settings import Settings
+from workbench.pipeline.stream import Guidance, guide, predict, residuals
 from workbench.train import losses
 from workbench.train.data import Batch
 from workbench.train.recipe import Losses, Stage
 
-COLOURS = 3
 WIDTH = 64
+RIDGE = 1e-4  # of the mean square, in least squares
+BRANCH = 0.1  # of what the detail's other channels add at first
+WITHOUT_TPM = Settings(tpm=False)
 TIMESTEPS = ((999, 4.0), (749, 3.0), (499, 3.0), (249, 3.0), (874, 0.7), (624, 0.7), (374, 0.7), (124, 0.7))
 """Those of four steps, and how often each is drawn; those between them, which eight steps use, now and then."""
 
 
 class ResidualCode(nn.Module):
-    """(B, 3, H, W) and its LR frame -> the detail channels (B, L - 3, h, w), of zero mean and unit variance.
+    """(B, 3, H, W) beside the decoder's base picture -> the detail channels (B, L - 3, h, w), of zero mean and unit
+    variance.
 
     Only training needs it.
     """
@@ -40,7 +42,6 @@ class ResidualCode(nn.Module):
     def __init__(self, vae: TemporalAutoencoderTiny) -> None:
         super().__init__()
         channels, pixels = vae.config["latent_channels"] - COLOURS, COLOURS * CELL**2
-        self.base, self.scaling = copy.deepcopy(vae.decoder), vae.scaling_factor
         self.linear = nn.Conv2d(pixels, channels, 1)
         self.layers = nn.Sequential(
             nn.Conv2d(pixels, WIDTH, 3, padding=1),
@@ -51,24 +52,14 @@ class ResidualCode(nn.Module):
         )
         self.norm = nn.BatchNorm2d(channels, affine=False, momentum=0.02)
 
-    @torch.no_grad()
-    def regress(self, lr: Tensor) -> Tensor:
-        """What the decoder as it was makes of the LR frame alone: (B, 3, H, W)."""
-        return self.base(plain(lr, self.linear.out_channels) / self.scaling)
-
-    def missing(self, hr: Tensor, lr: Tensor) -> Tensor:
-        """(B, 48, h, w): what ``regress`` lacks."""
-        return CELL * F.pixel_unshuffle(hr - self.regress(lr), CELL)
-
-    def forward(self, hr: Tensor, lr: Tensor) -> Tensor:
-        missing = self.missing(hr, lr)
+    def forward(self, hr: Tensor, base: Tensor) -> Tensor:
+        missing = _cells(hr - base)
         return self.norm(self.linear(missing) + self.layers(missing))
 
     @torch.no_grad()
-    def start(self, decoder: Decoder, batches: Iterable[Batch]) -> None:
-        """Freezes the decoder as it now is; the code begins as the largest principal components of what that lacks."""
-        self.base.load_state_dict(decoder.state_dict())
-        lacks = [self.missing(batch.hr[:, 0], batch.lr[:, 0]) for batch in batches]
+    def start(self, vae: TemporalAutoencoderTiny, batches: Iterable[Batch]) -> None:
+        """The code begins as the largest principal components of what the base now lacks."""
+        lacks = [_cells(batch.hr[:, 0] - vae.base(batch.lr[:, 0]).picture) for batch in batches]
         samples = torch.cat([m.permute(0, 2, 3, 1).reshape(-1, m.shape[1]) for m in lacks])
         directions, energy, _ = torch.linalg.svd(samples.T @ samples / len(samples))
         kept = self.linear.out_channels
@@ -79,69 +70,108 @@ class ResidualCode(nn.Module):
         last.bias.zero_()  # type: ignore[union-attr]
 
 
-def plain(lr: Tensor, channels: int) -> Tensor:
-    """The latent without detail: (B, 3 + channels, h, w)."""
-    return torch.cat([lr, lr.new_zeros(len(lr), channels, *lr.shape[-2:])], dim=1)
+@torch.no_grad()
+def start_detail(vae: TemporalAutoencoderTiny, code: ResidualCode, batches: Iterable[Batch]) -> None:
+    """The decoder's detail begins as the linear function of the code that comes nearest to what the base lacks.
+
+    The first convolution carries each channel z as the pair +z, -z, of which ReLU keeps one, and the last one, found by
+    least squares, puts them together.
+    """
+    first, last = vae.decoder.layers[0], vae.decoder.layers[-2]
+    assert isinstance(first, nn.Conv2d) and isinstance(last, nn.Conv2d) and last.bias is not None
+    channels = code.linear.out_channels
+    moments = torch.zeros(2, 9 * channels, max(9 * channels, last.out_channels), dtype=torch.float64)
+    for batch in batches:
+        base = vae.base(batch.lr[:, 0]).picture
+        detail, missing = code(batch.hr[:, 0], base), F.pixel_unshuffle(batch.hr[:, 0] - base, CELL) / 2
+        seen = F.unfold(F.pad(detail, (1, 1, 1, 1), mode="replicate"), 3).transpose(1, 2).flatten(0, 1).double()
+        wanted = missing.flatten(2).transpose(1, 2).flatten(0, 1).double()
+        moments[0, :, : seen.shape[1]] += (seen.T @ seen).cpu()
+        moments[1, :, : wanted.shape[1]] += (seen.T @ wanted).cpu()
+    square = moments[0, :, : 9 * channels]
+    found = torch.linalg.solve(square + RIDGE * torch.eye(len(square)) * square.diagonal().mean(), moments[1])
+    kernel = found[:, : last.out_channels].T.reshape(last.out_channels, channels, 3, 3).to(last.weight) * vae.scaling_factor
+    each = torch.arange(channels)
+    for rows, sign in ((each, 1.0), (channels + each, -1.0)):
+        first.weight[rows] = 0
+        first.weight[rows, first.in_channels - channels + each, 1, 1] = sign
+        first.bias[rows] = 0  # type: ignore[index]
+        last.weight[:, rows] = sign * kernel
+    last.weight[:, 2 * channels :] *= BRANCH
+    last.bias.zero_()
+
+
+def _cells(missing: Tensor) -> Tensor:
+    """(B, 3, H, W) -> (B, 48, h, w)."""
+    return CELL * F.pixel_unshuffle(missing, CELL)
 
 
 def regression(models: Models, batch: Batch, weights: Losses) -> Tensor:
-    """The decoder's loss on the LR frame alone."""
-    hr, lr = batch.hr[:, 0], batch.lr[:, 0]
-    picture = models.vae.decode(plain(lr, models.vae.config["latent_channels"] - COLOURS))
-    return losses.single(picture, picture, hr, weights)
+    """The loss of the decoder's base picture of the LR frame."""
+    picture = models.vae.base(batch.lr[:, 0]).picture
+    return losses.single(picture, picture, batch.hr[:, 0], weights)
 
 
 def coding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, weights: Losses, noise: Tensor) -> Tensor:
     """The loss of decoding the code; some of the samples have no detail, all others a little noise on it."""
     hr, lr = batch.hr[:, 0], batch.lr[:, 0]
     without = round(stage.plain * len(hr))
-    detail = code(hr, lr)
+    base = models.vae.base(lr)
+    detail = code(hr, base.picture)
     strength = stage.jitter * torch.linspace(0, 1, len(hr), device=hr.device).view(-1, 1, 1, 1)
     detail = detail + strength * noise[:, 0, COLOURS:]
     detail = torch.cat([torch.zeros_like(detail[:without]), detail[without:]])
-    picture = models.vae.decode(torch.cat([lr, detail], 1))
+    picture = models.vae.decode(torch.cat([lr, detail], 1), base=base)
     return losses.single(picture, picture, hr, weights)
 
 
 def embedding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, chance: Tensor) -> Tensor:
     """Mean square error of the first channels of the ControlNet's embedding as the code: what of it the past shows."""
+    past = true_past(models, batch, stage, chance)
+    guidance = guide(models, past, batch.flow[:, 0], batch.lr[:, 1], WITHOUT_TPM)
+    assert guidance.embedding is not None and guidance.base is not None
     with torch.no_grad():
-        detail = code(batch.hr[:, 1], batch.lr[:, 1])
-        warped = true_past(models, code, batch, stage, chance)
-    return F.mse_loss(models.embed(warped)[:, : detail.shape[1]].float(), detail)
+        detail = code(batch.hr[:, 1], guidance.base.picture)
+    return F.mse_loss(guidance.embedding[:, : detail.shape[1]].float(), detail)
 
 
-def diffusion(models: Models, code: ResidualCode, batch: Batch, stage: Stage, noise: Tensor, chance: Tensor) -> Tensor:
-    """Mean square error of x0 from the noised truth; the first ``guided`` samples see a true past, warped.
+def diffusion(
+    models: Models, code: ResidualCode, batch: Batch, past: Tensor | None, noise: Tensor, timesteps: Tensor
+) -> Tensor:
+    """Mean square error of x0 from the noised truth of each clip's last frame.
 
-    ``noise``: (B, 1, L, h, w); ``chance``: (3, B) in 0..1.
+    The first clips see the frames ``past`` (G, 3, H, W) before it, warped; the other B - G none. ``noise``:
+    (B, L, h, w); ``timesteps``: (B,).
     """
-    hr, lr = batch.hr[:, 1], batch.lr[:, 1]
-    guided = round(stage.guided * len(hr))
+    lr, prompt = batch.lr[:, -1], models.prompt.expand(len(batch.lr), -1, -1)
+    some = 0 if past is None else len(past)
+    guidance = Guidance()
+    if past is not None:
+        guidance = guide(models, past, batch.flow[:some, -1], lr[:some], WITHOUT_TPM)
     with torch.no_grad():
-        detail = code(hr, lr)
-        warped = true_past(models, code, batch.clips(guided), stage, chance[:, :guided])
-        timesteps = drawn_timesteps(chance[1])
-        kept = models.schedule(4).alphas_cumprod.to(hr.device)[timesteps].view(-1, 1, 1, 1)
-        state = kept.sqrt() * torch.cat([lr, detail], 1) + (1 - kept).sqrt() * noise[:, 0]
+        pictures = [models.vae.base(lr[some:]).picture] if some < len(lr) else []
+        base = torch.cat([*([guidance.base.picture] if guidance.base else []), *pictures])
+        detail = code(batch.hr[:, -1], base)
+        kept = models.schedule(4).alphas_cumprod.to(lr.device)[timesteps].view(-1, 1, 1, 1)
+        state = kept.sqrt() * torch.cat([lr, detail], 1) + (1 - kept).sqrt() * noise
     seen = torch.cat([state, lr], 1)
-    prompt = models.prompt.expand(len(hr), -1, -1)
-    embedded = models.embed(warped)
-    found = residuals(models, seen[:guided], timesteps[:guided], prompt[:guided], embedded, 1.0)
-    *down, mid = (_filled(residual, len(hr)) for residual in found)
+    down = mid = None
+    if guidance.embedding is not None:
+        found = residuals(models, seen[:some], timesteps[:some], prompt[:some], guidance.embedding, 1.0)
+        *down, mid = (_filled(residual, len(lr)) for residual in found)
     x0 = predict(models, seen, timesteps, prompt, down, mid)
     return F.mse_loss(x0[:, COLOURS:].float(), detail)
 
 
-def true_past(models: Models, code: ResidualCode, batch: Batch, stage: Stage, chance: Tensor) -> Tensor:
-    """The first frame of each clip as the second's warped past (B, 3, H, W).
+@torch.no_grad()
+def true_past(models: Models, batch: Batch, stage: Stage, chance: Tensor) -> Tensor:
+    """The first frame of each clip (B, 3, H, W).
 
-    That of ``softened`` of the samples is mixed with what the decoder makes of the LR frame alone, by up to all of it.
+    That of ``softened`` of the samples is mixed with the decoder's base picture of it, by up to all of it.
+    ``chance``: (B,) in 0..1.
     """
-    soft = (chance[0] / stage.softened).clamp(max=1) * (chance[0] < stage.softened)
-    past = torch.lerp(batch.hr[:, 0], code.regress(batch.lr[:, 0]), soft.view(-1, 1, 1, 1))
-    warped = warp(past, batch.flow[:, 0], models.properties.warp)
-    return fit(warped, batch.lr[:, 1], models.properties.fit) if models.properties.fit else warped
+    soft = (chance / stage.softened).clamp(max=1) * (chance < stage.softened)
+    return torch.lerp(batch.hr[:, 0], models.vae.base(batch.lr[:, 0]).picture, soft.view(-1, 1, 1, 1))
 
 
 def drawn_timesteps(chance: Tensor) -> Tensor:

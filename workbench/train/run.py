@@ -37,7 +37,7 @@ from workbench.train.checkpoint import load_checkpoint, save_checkpoint
 from workbench.train.curve import draw_curve
 from workbench.train.data import draw
 from workbench.train.evaluate import HeldOut, bicubic, measure, open_clips, run
-from workbench.train.grow import grow
+from workbench.train.latents import start_detail
 from workbench.train.objective import Objective, chosen
 from workbench.train.pool import Pool
 from workbench.train.recipe import Recipe, Stage, load_recipe
@@ -233,8 +233,10 @@ class Session:
             restart_controlnet(self.models, recipe.model, recipe.seed)
         if stage.trains == "code":
             numbers = range(recipe.iterations, recipe.iterations + START_BATCHES)  # no iteration draws them
-            batches = (draw(pool, recipe.data, stage, recipe.seed, n, scenes) for n in numbers)
-            self.whole.code.start(self.models.vae.decoder, (b.to(self.accelerator.device) for b in batches))
+            drawn = [draw(pool, recipe.data, stage, recipe.seed, n, scenes) for n in numbers]
+            batches = [batch.to(self.accelerator.device) for batch in drawn]
+            self.whole.code.start(self.models.vae, batches)
+            start_detail(self.models.vae, self.whole.code, batches)
 
     def evaluate(self) -> None:
         """Measures the averaged weights on the held-out clips, as this stage uses them, and writes the model folder."""
@@ -285,9 +287,6 @@ class Session:
 
     def _start_from(self, folder: Path) -> None:
         source = load_models(folder, device=torch.device("cpu"))
-        if source.vae.config["resampling"] != self.models.vae.config["resampling"]:
-            grow(self.models.vae.decoder, source.vae.decoder)
-            return
         for name, network in self.models.networks.items():
             network.load_state_dict(source.networks[name].state_dict())
         self.models.prompt = source.prompt
@@ -333,8 +332,6 @@ class Session:
 
 def trained(name: str, stage: Stage) -> bool:
     """Whether a stage trains the parameter of this name."""
-    if name.startswith("code.base."):
-        return False
     if name.startswith("critic."):
         return stage.adversarial > 0
     part = name.removeprefix("networks.")
