@@ -67,7 +67,7 @@ def test_a_model_whose_pixels_are_channels_runs_too(moving_frames, tmp_path):
     )
     assert all(torch.allclose(a.frame, b.frame, atol=1e-4) for a, b in pairs)
     unguided = [out.frame for out in ours.stream(moving_frames[:3], settings.but(artg=0))]
-    assert not torch.allclose(unguided[2], list(ours.stream(moving_frames[:3], settings))[2].frame, atol=1e-2)
+    assert not torch.allclose(unguided[2], list(ours.stream(moving_frames[:3], settings))[2].frame, atol=1e-3)
 
 
 @pytest.mark.parametrize("changes", [{"artg": 0}, {"tpm": False}, {"vae_slicing": True}, {"artg": 0, "tpm": False}])
