@@ -43,14 +43,19 @@ def test_the_script_makes_the_first_frame(tmp_path, moving_frames, make):
         write_package(models, (24, 32), folder, cache=Cache(tmp_path / "cache"))
 
 
-def test_a_schedule_is_linear_or_refused():
+@pytest.mark.parametrize("predicts", ["v_prediction", "sample"])
+def test_a_schedule_is_linear_or_refused(predicts):
     models = tiny_models()
-    latent, prediction = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 8, 8)
+    models.scheduler_config["prediction_type"] = predicts
+    latent, prediction, lr = torch.randn(3, 1, 4, 8, 8)
     scheduler = models.schedule(3)
-    for (t, a, b), timestep in zip(schedule(models, 3), scheduler.timesteps, strict=True):
+    for (t, a, b, c, d), timestep in zip(schedule(models, 3), scheduler.timesteps, strict=True):
         wanted = scheduler.step(prediction, timestep, latent, return_dict=False)[0]  # type: ignore[arg-type]
         assert int(timestep) == t
         assert torch.allclose(a * latent + b * prediction, wanted, atol=1e-5)
+        knows = c * latent + d * lr
+        x0 = scheduler.step(knows, timestep, latent, return_dict=False)[1]  # type: ignore[arg-type]
+        assert torch.allclose(x0, lr, atol=1e-4)
     models.scheduler_config["clip_sample"] = True
     with pytest.raises(ModelError, match="clips"):
         schedule(models, 3)

@@ -17,10 +17,11 @@ from torch import Tensor
 from workbench.flow.warp import warp
 from workbench.models.models import Models
 from workbench.models.networks import ControlNetModel, DDIMScheduler
+from workbench.models.prediction import with_colours
 from workbench.pipeline.frames import draw_noise, pad, to_network_range
 from workbench.pipeline.motion import Motion, choose_motion
 from workbench.pipeline.settings import Settings
-from workbench.pipeline.stream import back_project, blend, fit, with_colours
+from workbench.pipeline.stream import back_project, blend, fit
 from workbench.pixels import SCALE, to_picture
 
 
@@ -73,7 +74,7 @@ def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Setting
                 mid_block_additional_residual=mid,
                 return_dict=False,
             )[0]
-            prediction = with_colours(models, prediction.float(), lr)
+            prediction = with_colours(models, prediction.float(), lr, latent, scheduler.alphas_cumprod[int(t)])
             latent = scheduler.step(prediction, t, latent, return_dict=False)[0]  # type: ignore[arg-type]
         output = models.vae.decode(latent.to(dtype), memory).float()
         if models.properties.back_projection:

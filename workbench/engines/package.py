@@ -19,7 +19,9 @@ from workbench.engines.parts import given_shapes, input_names, needed, output_na
 from workbench.engines.runner import Say, unsaid
 from workbench.engines.table import ENGINES, EXPORTER
 from workbench.errors import EngineError, ModelError, OutputError
+from workbench.models.autoencoder import COLOURS
 from workbench.models.models import Models
+from workbench.models.prediction import with_colours
 
 TEMPLATES = files("workbench.engines") / "package_files"
 
@@ -73,7 +75,8 @@ def write_package(
 
 
 def schedule(models: Models, steps: int) -> list[list[float]]:
-    """Rows (t, a, b): a DDIM step without noise is ``latent = a * latent + b * prediction``, whatever is predicted."""
+    """Rows (t, a, b, c, d): a DDIM step without noise is ``latent = a * latent + b * prediction``, whatever is
+    predicted, and ``c * latent + d * lr`` predicts the LR frame's colours."""
     config = models.scheduler_config
     if config.get("clip_sample") or config.get("thresholding"):
         raise ModelError("this model's schedule clips its samples; a package's steps are linear and cannot.")
@@ -83,7 +86,15 @@ def schedule(models: Models, steps: int) -> list[list[float]]:
     def after(prediction: torch.Tensor, t: torch.Tensor, latent: torch.Tensor) -> float:
         return float(scheduler.step(prediction, t, latent, eta=0.0, return_dict=False)[0])  # type: ignore[arg-type]
 
-    return [[int(t), after(zero, t, one), after(one, t, zero)] for t in scheduler.timesteps]
+    def colours(t: torch.Tensor, latent: torch.Tensor, lr: torch.Tensor) -> float:
+        like = models.but(colours="lr")
+        said = with_colours(like, *(v.expand(1, COLOURS) for v in (zero, lr, latent)), scheduler.alphas_cumprod[int(t)])
+        return float(said[0, 0])
+
+    return [
+        [int(t), after(zero, t, one), after(one, t, zero), colours(t, one, zero), colours(t, zero, one)]
+        for t in scheduler.timesteps
+    ]
 
 
 def _card(about: dict[str, Any]) -> str:

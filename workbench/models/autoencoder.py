@@ -194,6 +194,28 @@ class Encoder(nn.Module):
         return maps
 
 
+def on_grid(
+    channels: int,
+    out_channels: int,
+    widths: Sequence[int],
+    blocks: Sequence[int],
+    act_fn: str,
+    padding_mode: Padding,
+    temporal: bool = True,
+) -> list[nn.Module]:
+    """(B, ``channels``, h, w) -> (B, ``out_channels``, H, W) with all work on the latent's grid, layer by layer."""
+
+    def convolution(given: int, made: int, bias: bool = True) -> nn.Conv2d:
+        return nn.Conv2d(given, made, 3, padding=1, padding_mode=padding_mode, bias=bias)
+
+    layers = [convolution(channels, widths[0]), activation(act_fn)]
+    for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
+        if stage:
+            layers.append(convolution(widths[stage - 1], width, bias=False))
+        layers.extend(TemporalBlock(width, act_fn, padding_mode, 1, temporal) for _ in range(count))
+    return [*layers, convolution(widths[-1], out_channels * CELL**2), nn.PixelShuffle(CELL)]
+
+
 class Decoder(nn.Module):
     """(B, 4, h, w) and a temporal memory -> (B, 3, H, W)."""
 
@@ -207,36 +229,29 @@ class Decoder(nn.Module):
         upsample_fn: str,
         padding_mode: Padding,
         resampling: Resampling = "stages",
-        base_blocks: int = 0,
+        base_widths: Sequence[int] = (),
+        base_blocks: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.trunk = self.enlarge = None
-        if base_blocks:
-            narrow, pixels = widths[0], out_channels * CELL**2
-            self.trunk = nn.Sequential(
-                nn.Conv2d(COLOURS, narrow, 3, padding=1, padding_mode=padding_mode),
-                activation(act_fn),
-                *(TemporalBlock(narrow, act_fn, padding_mode, 1, temporal=False) for _ in range(base_blocks)),
+        if base_widths:
+            *trunk, last, shuffle = on_grid(
+                COLOURS, out_channels, base_widths, base_blocks, act_fn, padding_mode, temporal=False
             )
-            self.enlarge = nn.Sequential(
-                nn.Conv2d(narrow, pixels, 3, padding=1, padding_mode=padding_mode), nn.PixelShuffle(CELL)
-            )
-            latent_channels += narrow - COLOURS
+            self.trunk, self.enlarge = nn.Sequential(*trunk), nn.Sequential(last, shuffle)
+            latent_channels += base_widths[-1] - COLOURS
+        if resampling == "shuffle":
+            self.layers = nn.Sequential(*on_grid(latent_channels, out_channels, widths, blocks, act_fn, padding_mode))
+            return
         repeats = padding_mode == "replicate"
         upsample, enlarging = (RepeatedUpsample, CroppedConv2d) if repeats else (nn.Upsample, nn.Conv2d)
         layers: list[nn.Module] = [
             nn.Conv2d(latent_channels, widths[0], 3, padding=1, padding_mode=padding_mode),
             activation(act_fn),
         ]
-        pooling = 1 if resampling == "shuffle" else POOL
         for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
-            layers.extend(TemporalBlock(width, act_fn, padding_mode, pooling) for _ in range(count))
-            if stage < len(widths) - 1 and resampling == "shuffle":
-                layers.append(nn.Conv2d(width, widths[stage + 1], 3, padding=1, padding_mode=padding_mode, bias=False))
-            elif resampling == "shuffle":
-                layers.append(nn.Conv2d(width, out_channels * CELL**2, 3, padding=1, padding_mode=padding_mode))
-                layers.append(nn.PixelShuffle(CELL))
-            elif stage < len(widths) - 1:
+            layers.extend(TemporalBlock(width, act_fn, padding_mode) for _ in range(count))
+            if stage < len(widths) - 1:
                 layers.append(upsample(scale_factor=2, mode=upsample_fn))
                 layers.append(enlarging(width, widths[stage + 1], 3, padding=0 if repeats else 1, bias=False))
             else:
@@ -251,14 +266,14 @@ class Decoder(nn.Module):
     def base(self, colours: Tensor) -> Base:
         """Colours (B, 3, h, w), the latent's first three channels -> the picture that they make without any detail."""
         if self.trunk is None or self.enlarge is None:
-            raise ModelError("this autoencoder makes no base picture: decoder_base_blocks is 0 in its config.json.")
+            raise ModelError("this autoencoder makes no base picture: decoder_base_out_channels is empty.")
         features = self.trunk(bounded(colours))
         return Base(self.enlarge(features) * 2 - 1, features)
 
     def forward(
         self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped, base: Base | None = None
     ) -> Tensor:
-        """Latents -> pictures around [-1, 1], not clamped. ``base``: that of these colours, where it is there already."""
+        """Latents -> pictures around [-1, 1], not clamped. ``base``: that of these colours, where it is there."""
         if self.trunk is None:
             return run_layers(self.layers, bounded(latent), memory, tap) * 2 - 1
         base = base or self.base(latent[:, :COLOURS])
@@ -312,8 +327,8 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
     to low resolution for the encoder and from low to high for the decoder. ``decoder_padding_mode``, ours, is what the
     decoder's convolutions see beyond the edge: published ``zeros``; with ``replicate`` a flat latent is a flat picture.
     ``resampling``, ours too: published ``stages``; ``shuffle`` has one stage, on the latent's grid, and the encoder may
-    have fewer blocks than the decoder: as many of the decoder's first blocks then have a memory. Its decoder's
-    ``decoder_base_blocks``, as wide as its first stage, make a base picture of the latent's colours.
+    have fewer blocks than the decoder: as many of the decoder's first blocks then have a memory. Its decoder's base,
+    where ``decoder_base_out_channels`` and ``num_decoder_base_blocks`` describe one, makes a picture of the colours.
     """
 
     @register_to_config
@@ -337,11 +352,12 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
         block_out_channels: Sequence[int] | None = None,
         decoder_padding_mode: Padding = "zeros",
         resampling: Resampling = "stages",
-        decoder_base_blocks: int = 0,
+        decoder_base_out_channels: Sequence[int] = (),
+        num_decoder_base_blocks: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        if decoder_base_blocks and resampling != "shuffle":
-            raise ModelError("decoder_base_blocks is for an autoencoder with resampling shuffle.")
+        if decoder_base_out_channels and resampling != "shuffle":
+            raise ModelError("decoder_base_out_channels is for an autoencoder with resampling shuffle.")
         if resampling not in STAGES:
             raise ModelError(f"resampling must be one of {', '.join(STAGES)}, got {resampling!r}.")
         count, why = STAGES[resampling]
@@ -373,7 +389,8 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
             upsample_fn,
             decoder_padding_mode,
             resampling,
-            decoder_base_blocks,
+            decoder_base_out_channels,
+            num_decoder_base_blocks,
         )
         self.scaling_factor = scaling_factor
 

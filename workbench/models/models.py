@@ -136,6 +136,11 @@ class Models:
         return math.isqrt(self.controlnet.config["conditioning_channels"] // 3)
 
     @property
+    def predicts(self) -> str:
+        """What the UNet says: ``epsilon``, ``sample`` or ``v_prediction``."""
+        return self.scheduler_config.get("prediction_type", "epsilon")
+
+    @property
     def has_base(self) -> bool:
         """Whether ARTG and TPM read the past beside the decoder's base picture."""
         return self.properties.past == "residual"

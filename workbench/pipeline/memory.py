@@ -265,6 +265,7 @@ class _Unscheduled(Models):
     def schedule(self, steps: int) -> SimpleNamespace:  # type: ignore[override]
         return SimpleNamespace(
             init_noise_sigma=1.0,
+            alphas_cumprod=torch.full((1000,), 0.5, device="cpu"),
             timesteps=[torch.tensor(999, device="cpu")] * steps,
             scale_model_input=lambda sample, t: sample,
             step=lambda prediction, t, sample, **_: (prediction + sample, prediction.clone()),

@@ -21,6 +21,7 @@ from torch import Tensor
 from workbench.flow.warp import consistency, round_trip, warp
 from workbench.models.autoencoder import Base
 from workbench.models.models import Models
+from workbench.models.prediction import with_colours
 from workbench.models.slicing import decode_in_strips, memory_in_strips
 from workbench.pipeline.clock import Timer, untimed
 from workbench.pipeline.output import Output
@@ -172,7 +173,8 @@ def denoise(
                 prediction, deep = predict_reusing(models, seen, timestep, prompt, down, mid, deep)
             else:
                 prediction = predict(models, seen, timestep, prompt, down, mid)
-        prediction = tap("noise_pred", with_colours(models, prediction.float(), lr), i)
+        prediction = with_colours(models, prediction.float(), lr, latent, scheduler.alphas_cumprod[int(t)])
+        prediction = tap("noise_pred", prediction, i)
         latent, x0 = scheduler.step(prediction, t, latent, eta=0.0, return_dict=False)  # type: ignore[arg-type]
         tap("x0", x0, i)
         latent = tap("latent", latent, i)
@@ -220,11 +222,6 @@ def predict_reusing(
         )
     of_first = (down or ())[: models.unet.outer_residuals]
     return models.unet.outer(seen, timestep, prompt, deep, of_first), deep
-
-
-def with_colours(models: Models, x0: Tensor, lr: Tensor) -> Tensor:
-    """x0 (B, L, h, w) whose colours are the LR frame's, where that is the model's property."""
-    return torch.cat([lr, x0[:, 3:]], dim=1) if models.properties.colours == "lr" else x0
 
 
 def residuals(

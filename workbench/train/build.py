@@ -49,7 +49,7 @@ def build(architecture: Architecture, seed: int) -> Models:
         elif architecture.initialisation == "residual":
             with torch.no_grad():
                 anchor_shuffled(vae)
-                anchor_detail(unet)
+                anchor_detail(unet, -1.0 if architecture.scheduler.get("prediction_type") == "v_prediction" else 1.0)
         elif architecture.initialisation != "default":
             raise TrainingError(
                 f"initialisation must be 'identity', 'residual' or 'default', got {architecture.initialisation!r}."
@@ -100,20 +100,20 @@ def anchor_passing(controlnet: Any, detail: int) -> None:
     first.weight[channels, channels] = PASSING
 
 
-def anchor_detail(network: UNet2DConditionModel) -> None:
-    """x0's detail is what the first skip connection holds, in its first channels: nothing, but what ARTG passes on there.
+def anchor_detail(network: UNet2DConditionModel, gain: float) -> None:
+    """The prediction's detail is ``gain`` times what ARTG passes on: the first channels of the first skip connection.
 
-    The last block's shortcut passes it, and so much is added before SiLU that it is a straight line there. Beside it, in
-    the only group of the last normalisation, stands a constant pair +K, -K: the group's mean is zero and its variance
-    nearly a constant, which the affine weight undoes.
+    The last block's shortcut passes it, and so much is added before SiLU that it is a straight line there. Beside it,
+    in the only group of the last normalisation, stands a constant pair +K, -K: the group's mean is zero and its
+    variance nearly a constant, which the affine weight undoes.
     """
     unet: Any = network
     first, shortcut = unet.conv_in, unet.up_blocks[-1].resnets[-1].conv_shortcut
     width, detail = first.out_channels, unet.conv_out.out_channels - COLOURS
     if unet.conv_norm_out.num_groups != 1 or width < detail + 2:
         raise TrainingError(
-            f"initialisation residual needs norm_num_groups = 1 and block_out_channels[0] of at least {detail + 2}, two "
-            f"more than the latent's channels of detail, got {unet.conv_norm_out.num_groups} and {width}."
+            f"initialisation residual needs norm_num_groups = 1 and block_out_channels[0] of at least {detail + 2}, "
+            f"two more than the latent's channels of detail, got {unet.conv_norm_out.num_groups} and {width}."
         )
     kept, carrier = torch.arange(detail), torch.tensor([width - 2, width - 1])
     first.weight[kept] = 0
@@ -131,9 +131,9 @@ def anchor_detail(network: UNet2DConditionModel) -> None:
     norm.weight[:] = CARRIER * (2 / width) ** 0.5
     norm.bias[kept] = STRAIGHT
     out.weight[:] = 0
-    out.weight[COLOURS + kept, kept, 1, 1] = 1 / PASSING
+    out.weight[COLOURS + kept, kept, 1, 1] = gain / PASSING
     out.bias[:] = 0
-    out.bias[COLOURS:] = -STRAIGHT / PASSING
+    out.bias[COLOURS:] = -gain * STRAIGHT / PASSING
 
 
 def restart_controlnet(models: Models, architecture: Architecture, seed: int) -> None:
@@ -209,15 +209,15 @@ def anchor_autoencoder(vae: TemporalAutoencoderTiny) -> None:
 
 
 def anchor_shuffled(vae: TemporalAutoencoderTiny) -> None:
-    """Three channels of the base carry the LR frame to its last layer, which enlarges bilinearly; detail adds little."""
+    """Three channels of the base carry the LR frame to its last layer, which enlarges it; detail adds little."""
     decoder = vae.decoder
     if decoder.trunk is None or decoder.enlarge is None:
-        raise TrainingError('initialisation "residual" is for an autoencoder with decoder_base_blocks.')
+        raise TrainingError('initialisation "residual" is for an autoencoder with decoder_base_out_channels.')
     width, least = vae.config["decoder_block_out_channels"][0], 2 * (vae.config["latent_channels"] - COLOURS)
     if width < least:
         raise TrainingError(
-            f"initialisation residual needs decoder_block_out_channels of at least {least}, two for each of the latent's "
-            f"channels of detail, got {width}."
+            f"initialisation residual needs decoder_block_out_channels of at least {least}, two for each of the "
+            f"latent's channels of detail, got {width}."
         )
     for block in vae.modules():
         if isinstance(block, TemporalBlock):
@@ -228,11 +228,12 @@ def anchor_shuffled(vae: TemporalAutoencoderTiny) -> None:
         fused: Any = block.temporal_processor[-1]
         fused.weight.normal_(std=FUSED)
         fused.bias.zero_()
-    first, last = _convolutions(decoder.trunk)[0], _convolutions(decoder.enlarge)[0]
+    (first, *wider), last = _convolutions(decoder.trunk), _convolutions(decoder.enlarge)[0]
     rgb = torch.arange(COLOURS)
-    first.weight[rgb] = 0
-    first.weight[rgb, rgb, 1, 1] = 0.5 * vae.scaling_factor
     first.bias[rgb] = 0.5
+    for layer, gain in ((first, 0.5 * vae.scaling_factor), *((layer, 1.0) for layer in wider)):
+        layer.weight[rgb] = 0
+        layer.weight[rgb, rgb, 1, 1] = gain
     for layer in (last, _convolutions(decoder.layers)[-1]):
         layer.weight *= BRANCH
         layer.bias.zero_()

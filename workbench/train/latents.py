@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from workbench.models.autoencoder import CELL, COLOURS, TemporalAutoencoderTiny
 from workbench.models.models import Models
+from workbench.models.prediction import clean
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.stream import Guidance, guide, predict, residuals
 from workbench.train import losses
@@ -78,7 +79,9 @@ def start_detail(vae: TemporalAutoencoderTiny, code: ResidualCode, batches: Iter
     least squares, puts them together.
     """
     first, last = vae.decoder.layers[0], vae.decoder.layers[-2]
-    assert isinstance(first, nn.Conv2d) and isinstance(last, nn.Conv2d) and last.bias is not None
+    assert isinstance(first, nn.Conv2d)
+    assert isinstance(last, nn.Conv2d)
+    assert last.bias is not None
     channels = code.linear.out_channels
     moments = torch.zeros(2, 9 * channels, max(9 * channels, last.out_channels), dtype=torch.float64)
     for batch in batches:
@@ -90,7 +93,9 @@ def start_detail(vae: TemporalAutoencoderTiny, code: ResidualCode, batches: Iter
         moments[1, :, : wanted.shape[1]] += (seen.T @ wanted).cpu()
     square = moments[0, :, : 9 * channels]
     found = torch.linalg.solve(square + RIDGE * torch.eye(len(square)) * square.diagonal().mean(), moments[1])
-    kernel = found[:, : last.out_channels].T.reshape(last.out_channels, channels, 3, 3).to(last.weight) * vae.scaling_factor
+    kernel = (
+        found[:, : last.out_channels].T.reshape(last.out_channels, channels, 3, 3).to(last.weight) * vae.scaling_factor
+    )
     each = torch.arange(channels)
     for rows, sign in ((each, 1.0), (channels + each, -1.0)):
         first.weight[rows] = 0
@@ -129,7 +134,8 @@ def embedding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, ch
     """Mean square error of the first channels of the ControlNet's embedding as the code: what of it the past shows."""
     past = true_past(models, batch, stage, chance)
     guidance = guide(models, past, batch.flow[:, 0], batch.lr[:, 1], WITHOUT_TPM)
-    assert guidance.embedding is not None and guidance.base is not None
+    assert guidance.embedding is not None
+    assert guidance.base is not None
     with torch.no_grad():
         detail = code(batch.hr[:, 1], guidance.base.picture)
     return F.mse_loss(guidance.embedding[:, : detail.shape[1]].float(), detail)
@@ -159,7 +165,7 @@ def diffusion(
     if guidance.embedding is not None:
         found = residuals(models, seen[:some], timesteps[:some], prompt[:some], guidance.embedding, 1.0)
         *down, mid = (_filled(residual, len(lr)) for residual in found)
-    x0 = predict(models, seen, timesteps, prompt, down, mid)
+    x0 = clean(models, predict(models, seen, timesteps, prompt, down, mid), state, kept)
     return F.mse_loss(x0[:, COLOURS:].float(), detail)
 
 
@@ -170,8 +176,10 @@ def true_past(models: Models, batch: Batch, stage: Stage, chance: Tensor) -> Ten
     That of ``softened`` of the samples is mixed with the decoder's base picture of it, by up to all of it.
     ``chance``: (B,) in 0..1.
     """
-    soft = (chance / stage.softened).clamp(max=1) * (chance < stage.softened)
-    return torch.lerp(batch.hr[:, 0], models.vae.base(batch.lr[:, 0]).picture, soft.view(-1, 1, 1, 1))
+    past, some = batch.hr[:, 0].clone(), chance < stage.softened
+    soft = (chance[some] / stage.softened).view(-1, 1, 1, 1)
+    past[some] = torch.lerp(past[some], models.vae.base(batch.lr[some, 0]).picture, soft)
+    return past
 
 
 def drawn_timesteps(chance: Tensor) -> Tensor:

@@ -51,18 +51,16 @@ class Objective(nn.Module):
             return self._turn(batch, stage, random, k, past)
         return self._single(batch, stage, random), None
 
-    def _turn(
-        self, batch: Batch, stage: Stage, random: Draws, k: int, past: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def _turn(self, batch: Batch, stage: Stage, random: Draws, k: int, past: Tensor | None) -> tuple[Tensor, Tensor]:
         if stage.trains == "recursion":
             made = own(self.models, batch, random, k, past)
             pair = batch.frames(max(k - 1, 0), 1 + min(k, 1))
-            return self._diffusion(pair, stage, random, k, past), made
+            shown = None if past is None else past[: round(stage.guided * len(past))]
+            return self._denoised(pair, random, k, shown), made
         loss, made = sampled(self.models, batch, stage, self.weights, random, k, past)
         if stage.diffusion:  # without it, what the true past taught ARTG is forgotten
             pair = batch.frames(max(k - 1, 0), 2)
-            true = true_past(self.models, pair, stage, random.chance[k, 0])
-            loss = loss + stage.diffusion * self._diffusion(pair, stage, random, k, true)
+            loss = loss + stage.diffusion * self._diffusion(pair, stage, random, k)
         return loss, made
 
     def _single(self, batch: Batch, stage: Stage, random: Choices | Draws) -> Tensor:
@@ -79,13 +77,17 @@ class Objective(nn.Module):
             return coding(self.models, code, batch, stage, self.weights, random.noise[0])
         if stage.trains == "embedding":
             return embedding(self.models, code, batch, stage, random.chance[0, 0])
-        return self._diffusion(batch, stage, random, 0, true_past(self.models, batch, stage, random.chance[0, 0]))
+        return self._diffusion(batch, stage, random, 0)
 
-    def _diffusion(self, pair: Batch, stage: Stage, random: Draws, k: int, past: Tensor | None) -> Tensor:
-        """Of the first ``guided`` of the clips, after ``past``, and of the others, after nothing."""
-        shown = None if past is None else past[: round(stage.guided * len(past))]
+    def _diffusion(self, pair: Batch, stage: Stage, random: Draws, k: int) -> Tensor:
+        """Of the first ``guided`` of the clips after their true past, and of the others after nothing."""
+        guided = round(stage.guided * len(pair.lr))
+        past = true_past(self.models, pair.clips(guided), stage, random.chance[k, 0, :guided])
+        return self._denoised(pair, random, k, past)
+
+    def _denoised(self, pair: Batch, random: Draws, k: int, past: Tensor | None) -> Tensor:
         timesteps = drawn_timesteps(random.chance[k, 1])
-        return diffusion(self.models, cast(ResidualCode, self.code), pair, shown, random.noise[0, :, k], timesteps)
+        return diffusion(self.models, cast(ResidualCode, self.code), pair, past, random.noise[0, :, k], timesteps)
 
 
 def _seeded(seed: int, make: Callable[[], Part]) -> Part:

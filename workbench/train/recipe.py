@@ -47,7 +47,9 @@ TRAINS = {
     "diffusion": Lesson(("unet", "controlnet", "conditioning"), frames=2),
     "recursion": Lesson(("unet", "controlnet", "conditioning"), frames=2, turns=True),
     "decoding": Lesson(("vae.encoder", "vae.decoder.layers", "temporal"), turns=True),
-    "samples": Lesson(("unet", "controlnet", "conditioning", "vae.encoder", "vae.decoder.layers", "temporal"), turns=True),
+    "samples": Lesson(
+        ("unet", "controlnet", "conditioning", "vae.encoder", "vae.decoder.layers", "temporal"), turns=True
+    ),
     "denoiser": Lesson(("unet",)),
     "fusion": Lesson(("vae.decoder", "temporal"), frames=2),
     "guidance": Lesson(("controlnet", "conditioning"), frames=2),
