@@ -260,3 +260,17 @@ def test_a_pipeline_takes_names_of_devices_and_precisions():
 def test_a_git_lfs_pointer_is_named_with_its_remedy(folder, name):
     (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
     assert f"{folder / name} is a Git LFS pointer, not the file itself; run 'git lfs pull'" in error(folder)
+
+
+@pytest.mark.parametrize(
+    ("properties", "scheduler", "word"),
+    [
+        ({"past": "residual"}, {}, "decoder_base_out_channels"),
+        ({"past": "both"}, {}, "picture or residual"),
+        ({"colours": "lr"}, {"prediction_type": "epsilon"}, "prediction_type"),
+    ],
+)
+def test_a_property_that_the_networks_cannot_give_is_refused(folder, properties, scheduler, word):
+    (folder / "workbench.json").write_text(json.dumps(properties))
+    edit_json(folder / "scheduler" / "scheduler_config.json", **scheduler)
+    assert word in error(folder)

@@ -116,6 +116,7 @@ class Models:
     ) -> Models:
         """From whole networks: checks that they fit each other and takes the conditioning embedding out."""
         check_fit(unet.config, controlnet.config, vae.config)
+        check_properties(about.get("properties", Properties()), vae.config, scheduler_config)
         depth = unet.config["cross_attention_dim"]
         if prompt.shape[-1] != depth:
             raise ModelError(f"the prompt embeddings have {prompt.shape[-1]} channels, the UNet expects {depth}.")
@@ -214,6 +215,21 @@ def check_fit(unet: Mapping[str, Any], controlnet: Mapping[str, Any], vae: Mappi
             "controlnet/config.json: conditioning_embedding_out_channels must have three entries with "
             "conditioning_channels 3, two with 12, one with 48 (each entry after the first halves what the x4 frame "
             f"still is above the latent's size), got {list(stages)} with {channels}; this is no Stream-DiffVSR model."
+        )
+
+
+def check_properties(properties: Properties, vae: Mapping[str, Any], scheduler: Mapping[str, Any]) -> None:
+    """Raises ModelError where a property asks for what the networks, by their configs, cannot give."""
+    if properties.past == "residual" and not vae["decoder_base_out_channels"]:
+        raise ModelError(
+            'workbench.json: past can be "residual" where the decoder makes a base picture, which this one does not: '
+            "decoder_base_out_channels is empty in vae/config.json."
+        )
+    predicts = scheduler.get("prediction_type", "epsilon")
+    if properties.colours == "lr" and predicts == "epsilon":
+        raise ModelError(
+            'workbench.json: colours can be "lr" where the UNet predicts a sample or v_prediction, got prediction_type '
+            "epsilon in scheduler_config.json: at the first timestep, noise says nothing of colours."
         )
 
 
