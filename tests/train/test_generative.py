@@ -1,4 +1,4 @@
-"""The generative recipe's parts: a base picture, the code of what it lacks, its diffusion, rollouts on its own past."""
+"""The generative recipe's parts: a base that grows, the code of what it lacks, its diffusion, sampled rollouts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from tests.train.test_run import same, state
 from tests.training import RECIPE, write_photos
 from workbench.errors import TrainingError
+from workbench.models.autoencoder import TemporalAutoencoderTiny
 from workbench.models.load import load_models
 from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
@@ -20,6 +21,7 @@ from workbench.pipeline.stream import decode, denoise, guide
 from workbench.train import losses
 from workbench.train.build import PASSING, bilinear, build
 from workbench.train.data import Batch, draw
+from workbench.train.grow import GAIN, OFFSET, grow
 from workbench.train.latents import TIMESTEPS, ResidualCode, drawn_timesteps, start_detail
 from workbench.train.objective import Objective
 from workbench.train.pool import Pool
@@ -83,7 +85,7 @@ def loss(
         parameter.requires_grad_(trained(name, stage))
     draws = replace(Draws.draw(stage, SHAPE, 0, 0, torch.device("cpu")), steps=(2, 2), artg=(guided, guided))
     past = None
-    if stage.lesson.turns:
+    if stage.trains == "samples":
         past = objective(batch, stage, draws)[1]
     return objective(batch, stage, draws, 1, past)[0]
 
@@ -107,6 +109,37 @@ def test_bilinear_kernels_enlarge_as_torch_does() -> None:
     cells = F.pixel_shuffle(F.conv2d(picture, bilinear(4)[:, None]), 4)
     wanted = F.interpolate(picture[..., 1:-1, 1:-1], scale_factor=4, mode="bilinear", align_corners=False)
     assert torch.allclose(cells, wanted, atol=1e-6)
+
+
+@torch.no_grad()
+def test_a_decoder_grown_onto_the_small_grid_is_the_same_function_away_from_the_edge() -> None:
+    staged = TemporalAutoencoderTiny(
+        encoder_block_out_channels=[4, 4, 8],
+        decoder_block_out_channels=[8, 3, 4],
+        num_encoder_blocks=[0, 1, 1],
+        num_decoder_blocks=[1, 1, 0],
+        decoder_padding_mode="replicate",
+    ).decoder
+    target = TemporalAutoencoderTiny(
+        encoder_block_out_channels=[8],
+        decoder_block_out_channels=[8],
+        num_encoder_blocks=[1],
+        num_decoder_blocks=[1],
+        latent_channels=6,
+        decoder_padding_mode="replicate",
+        resampling="shuffle",
+        decoder_base_out_channels=[8, 12],
+        num_decoder_base_blocks=[1, 1],
+    ).decoder
+    grow(target, staged)
+    colours = torch.rand(1, 3, 24, 24) - 0.5
+    seen = 3 * torch.atanh((GAIN * 3 * torch.tanh(colours / 3) + OFFSET) / 3)  # both bound what they are given
+    wanted = staged(torch.cat([seen, torch.zeros(1, 1, 24, 24)], 1))
+    made = target.base(colours).picture
+    inside = (..., slice(40, -40), slice(40, -40))
+    assert torch.allclose(made[inside], wanted[inside], atol=1e-5)
+    with pytest.raises(TrainingError, match="decoder grows out of"):
+        grow(staged, target)
 
 
 @torch.no_grad()

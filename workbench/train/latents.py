@@ -20,7 +20,7 @@ from workbench.models.autoencoder import CELL, COLOURS, TemporalAutoencoderTiny
 from workbench.models.models import Models
 from workbench.models.prediction import clean
 from workbench.pipeline.settings import Settings
-from workbench.pipeline.stream import Guidance, guide, predict, residuals
+from workbench.pipeline.stream import guide, predict, residuals
 from workbench.train import losses
 from workbench.train.data import Batch
 from workbench.train.recipe import Losses, Stage
@@ -132,7 +132,7 @@ def coding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, weigh
 
 def embedding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, chance: Tensor) -> Tensor:
     """Mean square error of the first channels of the ControlNet's embedding as the code: what of it the past shows."""
-    past = true_past(models, batch, stage, chance)
+    past = true_past(models, batch, stage, chance[0])
     guidance = guide(models, past, batch.flow[:, 0], batch.lr[:, 1], WITHOUT_TPM)
     assert guidance.embedding is not None
     assert guidance.base is not None
@@ -141,30 +141,25 @@ def embedding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, ch
     return F.mse_loss(guidance.embedding[:, : detail.shape[1]].float(), detail)
 
 
-def diffusion(
-    models: Models, code: ResidualCode, batch: Batch, past: Tensor | None, noise: Tensor, timesteps: Tensor
-) -> Tensor:
-    """Mean square error of x0 from the noised truth of each clip's last frame.
+def diffusion(models: Models, code: ResidualCode, batch: Batch, stage: Stage, noise: Tensor, chance: Tensor) -> Tensor:
+    """Mean square error of x0 from the noised truth; the first ``guided`` samples see a true past, warped.
 
-    The first clips see the frames ``past`` (G, 3, H, W) before it, warped; the other B - G none. ``noise``:
-    (B, L, h, w); ``timesteps``: (B,).
+    ``noise``: (B, 1, L, h, w); ``chance``: (3, B) in 0..1.
     """
-    lr, prompt = batch.lr[:, -1], models.prompt.expand(len(batch.lr), -1, -1)
-    some = 0 if past is None else len(past)
-    guidance = Guidance()
-    if past is not None:
-        guidance = guide(models, past, batch.flow[:some, -1], lr[:some], WITHOUT_TPM)
+    hr, lr = batch.hr[:, 1], batch.lr[:, 1]
+    prompt, some = models.prompt.expand(len(hr), -1, -1), round(stage.guided * len(hr))
+    past = true_past(models, batch.clips(some), stage, chance[0, :some])
+    guidance = guide(models, past, batch.flow[:some, 0], lr[:some], WITHOUT_TPM)
+    assert guidance.embedding is not None
+    assert guidance.base is not None
     with torch.no_grad():
-        pictures = [models.vae.base(lr[some:]).picture] if some < len(lr) else []
-        base = torch.cat([*([guidance.base.picture] if guidance.base else []), *pictures])
-        detail = code(batch.hr[:, -1], base)
-        kept = models.schedule(4).alphas_cumprod.to(lr.device)[timesteps].view(-1, 1, 1, 1)
-        state = kept.sqrt() * torch.cat([lr, detail], 1) + (1 - kept).sqrt() * noise
+        detail = code(hr, torch.cat([guidance.base.picture, models.vae.base(lr[some:]).picture]))
+        timesteps = drawn_timesteps(chance[1])
+        kept = models.schedule(4).alphas_cumprod.to(hr.device)[timesteps].view(-1, 1, 1, 1)
+        state = kept.sqrt() * torch.cat([lr, detail], 1) + (1 - kept).sqrt() * noise[:, 0]
     seen = torch.cat([state, lr], 1)
-    down = mid = None
-    if guidance.embedding is not None:
-        found = residuals(models, seen[:some], timesteps[:some], prompt[:some], guidance.embedding, 1.0)
-        *down, mid = (_filled(residual, len(lr)) for residual in found)
+    found = residuals(models, seen[:some], timesteps[:some], prompt[:some], guidance.embedding, 1.0)
+    *down, mid = (_filled(residual, len(hr)) for residual in found)
     x0 = clean(models, predict(models, seen, timesteps, prompt, down, mid), state, kept)
     return F.mse_loss(x0[:, COLOURS:].float(), detail)
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from workbench.models.models import Models
 from workbench.train import rollout
 from workbench.train.data import Batch
-from workbench.train.latents import ResidualCode, coding, diffusion, drawn_timesteps, embedding, regression, true_past
+from workbench.train.latents import ResidualCode, coding, diffusion, embedding, regression
 from workbench.train.published import Critic, denoising, fusing
 from workbench.train.recipe import Recipe, Stage
 from workbench.train.rollout import Choices
-from workbench.train.sampling import Draws, own, sampled
+from workbench.train.sampling import Draws, sampled
 
 Part = TypeVar("Part", bound=nn.Module)
 
@@ -47,21 +47,12 @@ class Objective(nn.Module):
         self, batch: Batch, stage: Stage, random: Choices | Draws, k: int = 0, past: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """The loss; where a stage takes frames in turn, that of frame ``k`` after ``past``, and the frame it made."""
-        if isinstance(random, Draws) and stage.lesson.turns:
-            return self._turn(batch, stage, random, k, past)
+        if isinstance(random, Draws) and stage.trains == "samples":
+            loss, made = sampled(self.models, batch, stage, self.weights, random, k, past)
+            if stage.diffusion:  # without it, what the true past taught ARTG is forgotten
+                loss = loss + stage.diffusion * self._diffusion(batch.frames(max(k - 1, 0), 2), stage, random, k)
+            return loss, made
         return self._single(batch, stage, random), None
-
-    def _turn(self, batch: Batch, stage: Stage, random: Draws, k: int, past: Tensor | None) -> tuple[Tensor, Tensor]:
-        if stage.trains == "recursion":
-            made = own(self.models, batch, random, k, past)
-            pair = batch.frames(max(k - 1, 0), 1 + min(k, 1))
-            shown = None if past is None else past[: round(stage.guided * len(past))]
-            return self._denoised(pair, random, k, shown), made
-        loss, made = sampled(self.models, batch, stage, self.weights, random, k, past)
-        if stage.diffusion:  # without it, what the true past taught ARTG is forgotten
-            pair = batch.frames(max(k - 1, 0), 2)
-            loss = loss + stage.diffusion * self._diffusion(pair, stage, random, k)
-        return loss, made
 
     def _single(self, batch: Batch, stage: Stage, random: Choices | Draws) -> Tensor:
         if isinstance(random, Choices):
@@ -72,22 +63,16 @@ class Objective(nn.Module):
             return denoising(self.models, self.critic, batch, stage, random.noise[0])
         if stage.trains == "fusion":
             return fusing(self.models, self.critic, batch, stage, self.weights)
+        if stage.trains == "diffusion":
+            return self._diffusion(batch, stage, random, 0)
         code = cast(ResidualCode, self.code)
         if stage.trains == "code":
             return coding(self.models, code, batch, stage, self.weights, random.noise[0])
-        if stage.trains == "embedding":
-            return embedding(self.models, code, batch, stage, random.chance[0, 0])
-        return self._diffusion(batch, stage, random, 0)
+        return embedding(self.models, code, batch, stage, random.chance[0])
 
     def _diffusion(self, pair: Batch, stage: Stage, random: Draws, k: int) -> Tensor:
-        """Of the first ``guided`` of the clips after their true past, and of the others after nothing."""
-        guided = round(stage.guided * len(pair.lr))
-        past = true_past(self.models, pair.clips(guided), stage, random.chance[k, 0, :guided])
-        return self._denoised(pair, random, k, past)
-
-    def _denoised(self, pair: Batch, random: Draws, k: int, past: Tensor | None) -> Tensor:
-        timesteps = drawn_timesteps(random.chance[k, 1])
-        return diffusion(self.models, cast(ResidualCode, self.code), pair, past, random.noise[0, :, k], timesteps)
+        code = cast(ResidualCode, self.code)
+        return diffusion(self.models, code, pair, stage, random.noise[0, :, k : k + 1], random.chance[k])
 
 
 def _seeded(seed: int, make: Callable[[], Part]) -> Part:

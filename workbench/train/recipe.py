@@ -30,8 +30,6 @@ class Lesson:
     """the parameters that learn: beginnings of their names, ``temporal`` for the decoder's part of TPM"""
     frames: int = 1
     """the fewest frames it needs"""
-    turns: bool = False
-    """whether each frame of a clip is learnt from in turn, after the model's own frame before it"""
     regresses: bool = False
     """whether it learns from pictures alone, on rollouts with gradients through all of their frames"""
 
@@ -45,11 +43,7 @@ TRAINS = {
     "code": Lesson(("vae.decoder.layers", "code")),
     "embedding": Lesson(("conditioning",), frames=2),
     "diffusion": Lesson(("unet", "controlnet", "conditioning"), frames=2),
-    "recursion": Lesson(("unet", "controlnet", "conditioning"), frames=2, turns=True),
-    "decoding": Lesson(("vae.encoder", "vae.decoder.layers", "temporal"), turns=True),
-    "samples": Lesson(
-        ("unet", "controlnet", "conditioning", "vae.encoder", "vae.decoder.layers", "temporal"), turns=True
-    ),
+    "samples": Lesson((*NETWORKS[:4], "vae.decoder.layers", "temporal")),
     "denoiser": Lesson(("unet",)),
     "fusion": Lesson(("vae.decoder", "temporal"), frames=2),
     "guidance": Lesson(("controlnet", "conditioning"), frames=2),
@@ -186,7 +180,7 @@ class Stage:
     @property
     def turns(self) -> int:
         """Steps of Adam in one iteration: where a clip's frames are learnt from in turn, one for each."""
-        return self.frames if self.lesson.turns else 1
+        return self.frames if self.trains == "samples" else 1
 
     @property
     def fuses(self) -> bool:

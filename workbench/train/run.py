@@ -37,6 +37,7 @@ from workbench.train.checkpoint import load_checkpoint, save_checkpoint
 from workbench.train.curve import draw_curve
 from workbench.train.data import draw
 from workbench.train.evaluate import HeldOut, bicubic, measure, open_clips, run
+from workbench.train.grow import grow
 from workbench.train.latents import start_detail
 from workbench.train.objective import Objective, chosen
 from workbench.train.pool import Pool
@@ -287,6 +288,9 @@ class Session:
 
     def _start_from(self, folder: Path) -> None:
         source = load_models(folder, device=torch.device("cpu"))
+        if source.vae.config["resampling"] != self.models.vae.config["resampling"]:
+            grow(self.models.vae.decoder, source.vae.decoder)
+            return
         for name, network in self.models.networks.items():
             network.load_state_dict(source.networks[name].state_dict())
         self.models.prompt = source.prompt

@@ -51,13 +51,6 @@ class Draws:
         )
 
 
-@torch.no_grad()
-def own(models: Models, batch: Batch, random: Draws, k: int, past: Tensor | None) -> Tensor:
-    """Frame ``k`` (B, 3, H, W) as the model makes it after its own frame ``past``."""
-    settings = Settings(steps=random.steps[k], artg=float(random.artg[k]), tpm=random.tpm[k])
-    return picture(models, batch, k, past, settings, random.noise[0, :, k])
-
-
 def sampled(
     models: Models, batch: Batch, stage: Stage, weights: Losses, random: Draws, k: int, past: Tensor | None
 ) -> tuple[Tensor, Tensor]:
