@@ -41,7 +41,7 @@ STAGES = {
     "eight": "then rollouts of eight frames",
 }
 RUNS = (
-    ("decoder", "the decoder alone", Settings(artg=0, tpm=False)),
+    ("decoder", "the decoder alone", Settings(steps=1, artg=0, tpm=False)),
     *(
         (folder, words + more, settings)
         for folder, words in STAGES.items()
