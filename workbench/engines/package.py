@@ -87,8 +87,8 @@ def schedule(models: Models, steps: int) -> list[list[float]]:
         return float(scheduler.step(prediction, t, latent, eta=0.0, return_dict=False)[0])  # type: ignore[arg-type]
 
     def colours(t: torch.Tensor, latent: torch.Tensor, lr: torch.Tensor) -> float:
-        like = models.but(colours="lr")
-        said = with_colours(like, *(v.expand(1, COLOURS) for v in (zero, lr, latent)), scheduler.alphas_cumprod[int(t)])
+        none, frame, state = (value.expand(1, COLOURS) for value in (zero, lr, latent))
+        said = with_colours(models.but(colours="lr"), none, frame, state, scheduler.alphas_cumprod[int(t)])
         return float(said[0, 0])
 
     return [

@@ -55,7 +55,7 @@ def grow(target: Decoder, source: Decoder) -> None:
     """
     if target.trunk is None or target.enlarge is None:
         raise TrainingError("a decoder grows out of another as a base, and this one has no decoder_base_out_channels.")
-    old, new = _Parts(source.layers), _Parts([*target.trunk, *target.enlarge])
+    old, new = _Parts([*source.layers]), _Parts([*target.trunk, *target.enlarge])
     if len(old.trunk) > len(new.trunk) or len(old.head) != 1 or not new.head or len(old.between) != 2:
         raise TrainingError(
             "a decoder grows out of one with stages of W, V and some channels and blocks (n, 1, 0), into stages of W "
