@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tiny import tiny_models
+from tests.tiny import generative_models, tiny_models
 from workbench.bench.bench import Report, Timing, bench, growth_with_pixels
 from workbench.bench.plain import plain_stream
 from workbench.cli.main import main
@@ -17,9 +17,16 @@ from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 
 
-@pytest.mark.parametrize("properties", [{}, {"back_projection": 0.7, "warp": "published", "fit": 0.1, "blend": 0.6}])
-def test_the_plain_loop_makes_the_same_frames(moving_frames, properties):
-    models = tiny_models(**properties)
+@pytest.mark.parametrize(
+    "models",
+    [
+        pytest.param(tiny_models, id="published"),
+        pytest.param(lambda: tiny_models(back_projection=0.7, warp="published", fit=0.1, blend=0.6), id="fitted"),
+        pytest.param(generative_models, id="residual"),
+    ],
+)
+def test_the_plain_loop_makes_the_same_frames(moving_frames, models):
+    models = models()
     chosen = Settings(steps=3, artg=0.8)
     ours = [out.frame for out in Pipeline(models).stream(moving_frames[:3], chosen)]
     plain = list(plain_stream(models, moving_frames[:3], chosen))

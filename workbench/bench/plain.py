@@ -51,7 +51,8 @@ def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Setting
         if before is not None and output is not None:
             tolerance = models.properties.fit
             past = warp(output, motion.between(lr, before), models.properties.warp)
-            warped = (fit(past, lr, tolerance) if tolerance else past).to(dtype)
+            warped = fit(past, lr, tolerance) if tolerance else past
+            warped = (warped - models.vae.base(lr.to(dtype)).picture if models.has_base else warped).to(dtype)
             memory = models.vae.temporal_memory(warped) if settings.tpm else None
         scheduler.set_timesteps(settings.steps)
         for t in scheduler.timesteps:
