@@ -71,7 +71,7 @@ pipe = wb.load_pipeline(MODEL, engine="torch")  # the engine that shows what is 
 
 # %%
 trace = wb.Trace(
-    "lr", "flow", "flow.round_trip", "occlusion", "warped", "fitted", "decoded", "blended", "frame", "artg.*"
+    "lr", "flow", "flow.round_trip", "occlusion", "warped", "fitted", "base", "decoded", "blended", "frame", "artg.*"
 )
 outputs = list(pipe.stream(clip, trace=trace))
 wb.plots.flow(trace, 4)
@@ -102,6 +102,14 @@ for frame in range(1, 6):
 
 # %%
 wb.plots.fit(trace, 4) if ("fitted", 4) in trace else "this model does not declare it"
+
+# %% [markdown]
+# Another answer is to show ARTG less of the past: not the warped frame, but what it has beyond the picture that the decoder
+# makes of this frame alone (tap `residual`). What every frame tells by itself is then not news either. The package's second
+# model does so: put `MODEL = "embedded-compressed"` above and run the notebook again.
+
+# %%
+wb.plots.residual(trace, 4) if ("base", 4) in trace else "this model does not declare it"
 
 # %% [markdown]
 # ## What the ControlNet adds, per level and step

@@ -282,7 +282,7 @@ def test_inside_leaves_figures_for_every_frame_and_step_and_a_trace(clip, job):
     status = do(task)
     assert (status.result["frames"], status.result["steps"]) == (2, 2)
     assert set(status.result["figures"]) == {"x0", "latent", "warped", "flow", "artg", "tpm"}
-    assert set(status.result["titles"]) == {*status.result["figures"], "blend"}  # this model declares no blend
+    assert set(status.result["titles"]) == {*status.result["figures"], "blend", "residual"}  # this model has neither
     for name, pattern in status.result["figures"].items():
         for frame in range(status.result["first"][name], 2):
             for step in range(2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from tests.tiny import tiny_models
+from tests.tiny import generative_models, tiny_models
 from workbench.ablation import committed
 from workbench.bench.bench import Report, Timing
 from workbench.bench.published import NOT_MEASURED, PUBLISHED
@@ -33,6 +34,14 @@ from workbench.views.plots.style import some
 
 TWO = Settings(steps=2)
 ROOT = Path(__file__).parents[2]
+
+
+@cache
+def beside_a_base() -> Trace:
+    """Of a model that reads the past beside a base."""
+    trace, frames = Trace("base", "warped", "residual"), np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3))
+    list(Pipeline(generative_models()).stream(frames.astype(np.uint8), TWO, trace=trace))
+    return trace
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +84,7 @@ DRAWN = {
     "bench": lambda trace, outputs, others: plots.bench([REPORT]),
     "devices": lambda trace, outputs, others: plots.devices([REPORT], "a tiny model"),
     "fit": lambda trace, outputs, others: plots.fit(trace, 1),
+    "residual": lambda trace, outputs, others: plots.residual(beside_a_base(), 1),
     "features": lambda trace, outputs, others: plots.features(trace, "tpm.0.current", "tpm.0.fused", frame=1),
     "denoising": lambda trace, outputs, others: plots.denoising(trace, 1),
     "x0": lambda trace, outputs, others: plots.x0(trace, 1),
@@ -153,6 +163,12 @@ def test_fit_and_blend_are_shown_by_what_they_change(run, plot, before, after):
     (change,) = (image.get_array() for image in maps(plot(trace, 1)))
     assert np.allclose(change, (trace.image(after, 1) - trace.image(before, 1)).abs().mean(0))
     assert change.max() > 0.01
+
+
+def test_the_residual_is_shown_by_its_size():
+    trace = beside_a_base()
+    (change,) = (image.get_array() for image in maps(plots.residual(trace, 1)))
+    assert np.allclose(change, trace["residual", 1].abs().mean(0) / 2, atol=0.02)  # a picture is clamped
 
 
 def test_alpha_bars_are_the_weights(run):

@@ -20,20 +20,29 @@ from workbench.views.plots.latent import latent
 TRACE = "trace.safetensors"
 INSIDE = KINDS["inside"]  # its memory is the trace's budget: beyond it, maps are averaged over 2x2 pixels
 NAMES = (
-    "lr", "noise", "flow", "occlusion", "warped", "artg.down.*", "artg.mid", "latent", "x0", "x0.picture",
+    "lr", "noise", "flow", "occlusion", "warped", "base", "artg.down.*", "artg.mid", "latent", "x0", "x0.picture",
     "tpm.*.alpha", "tpm.*.contribution", "decoder.*", "decoded", "blended", "frame",
 )  # fmt: skip
 PER_FRAME: dict[str, Callable[[Trace, int], Figure]] = {
     "flow": plots.flow,
+    "residual": plots.residual,
     "artg": plots.artg,
     "blend": plots.blend,
     "tpm": plots.tpm,
+}
+NEEDED = {
+    "flow": "flow",
+    "residual": "base",
+    "artg": "artg.mid",
+    "blend": "blended",
+    "tpm": "tpm.0.contribution",
 }
 TITLES = {
     "x0": "The picture that this step's prediction stands for",
     "latent": "The latent after this step, channel by channel",
     "warped": "The previous output, warped to where things are now",
     "flow": "Flow from the frame before, and that frame's output warped along it",
+    "residual": "What ARTG and TPM read: the warped output beyond what this frame alone gives",
     "artg": "What ARTG adds to the UNet, by level and step",
     "blend": "What ARTG adds to the picture itself, where past and present agree",
     "tpm": "What TPM takes from the frame before while decoding",
@@ -96,6 +105,5 @@ def _pixels(trace: Trace, frame: int, step: int) -> np.ndarray:
 
 
 def _has(trace: Trace, name: str, frame: int) -> bool:
-    """The first frame has no flow, ARTG or TPM; with both switched off, none has. Some models have no blend."""
-    needed = {"flow": "flow", "artg": "artg.mid", "blend": "blended", "tpm": "tpm.0.contribution"}
-    return (needed[name], frame) in trace
+    """The first frame has no flow, ARTG or TPM; with both switched off, none has. Few models have a blend or a base."""
+    return (NEEDED[name], frame) in trace

@@ -7,7 +7,7 @@ Panels of one kind share one scale, colour maps are perceptually uniform and saf
 from workbench.views.plots.ablation import ablation
 from workbench.views.plots.bench import bench, devices
 from workbench.views.plots.features import attention, features
-from workbench.views.plots.guidance import artg, blend, fit
+from workbench.views.plots.guidance import artg, blend, fit, residual
 from workbench.views.plots.motion import flow
 from workbench.views.plots.pictures import difference, frames
 from workbench.views.plots.series import compare, curves, timeline
@@ -30,6 +30,7 @@ __all__ = [
     "fit",
     "flow",
     "frames",
+    "residual",
     "strengths",
     "timeline",
     "tpm",

@@ -63,6 +63,7 @@ def fit(trace: Trace, frame: int) -> Figure:
         frame,
         "fit",
         ("warped", "fitted"),
+        "what the fit changed",
         "what the low-resolution frame contradicts is taken back from the warped previous output. That should be "
         "bright where something moved or was uncovered.",
     )
@@ -79,12 +80,13 @@ def blend(trace: Trace, frame: int) -> Figure:
         frame,
         "blend",
         ("decoded", "blended"),
+        "what the blend changed",
         "where the decoded picture and the warped previous output agree, a share of that one enters the picture. It "
         "should change texture, and nothing where something moved or was uncovered.",
     )
 
 
-def _change(trace: Trace, frame: int, what: str, names: tuple[str, str], caption: str) -> Figure:
+def _change(trace: Trace, frame: int, what: str, names: tuple[str, str], title: str, caption: str) -> Figure:
     """The taps before and after, and their difference."""
     if any((name, frame) not in trace for name in names):
         raise TraceError(
@@ -98,7 +100,7 @@ def _change(trace: Trace, frame: int, what: str, names: tuple[str, str], caption
     panels = style.grid(figure, 1, 3)[0]
     for panel, value, name in zip(panels, (before, after), names, strict=False):
         style.picture(panel, value, name)
-    style.heat(panels[2], change, style.from_zero([change]), f"what the {what} changed", style.ERRORS)
+    style.heat(panels[2], change, style.from_zero([change]), title, style.ERRORS)
     style.colour_bar(figure, panels[2], "mean |difference|", style.from_zero([change]), style.ERRORS)
     return figure
 
@@ -114,3 +116,20 @@ def _write_numbers(axes: Axes, values: np.ndarray) -> None:
     for (row, column), value in np.ndenumerate(values):
         colour = "black" if value > 0.6 * values.max() else "white"
         axes.text(column, row, f"{value:.2g}", ha="center", va="center", color=colour, fontsize=6)
+
+
+@style.styled
+def residual(trace: Trace, frame: int) -> Figure:
+    """What the decoder makes of this LR frame alone beside the warped previous output, and what they differ by.
+
+    Needs ``base`` and ``warped``; only models that read the past beside a base have the first.
+    """
+    return _change(
+        trace,
+        frame,
+        "base",
+        ("base", "warped"),
+        "what the past has beyond it",
+        "ARTG and TPM read what the warped previous output has beyond the picture that the decoder makes of this frame "
+        "alone. It should be detail; whole shapes in it are wrong flow, or what was hidden.",
+    )
