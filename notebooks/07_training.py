@@ -100,7 +100,7 @@ record = json.loads((SHIPPED["embedded-compressed"] / "training.json").read_text
 def losses(record) -> Figure:
     """The loss of each stage over its iterations."""
     figure = new_figure(
-        4.6, "The loss within each stage. Look which stages had still far to go when their time was up."
+        4.8, "The loss within each stage. Look which stages had still far to go when their time was up."
     )
     logged = sorted({point["stage"] for point in record["losses"]})
     panels = np.ravel(figure.subplots(2, -(-len(logged) // 2)))
@@ -109,7 +109,7 @@ def losses(record) -> Figure:
     for panel, stage in zip(panels, logged, strict=False):
         points = [point for point in record["losses"] if point["stage"] == stage]
         panel.plot([p["iteration"] for p in points], [p["loss"] for p in points], "o-", ms=2, color=COLOURS[0])
-        panel.set(title=textwrap.fill(record["stages"][stage]["name"], 22), xlabel="iteration", ylim=(0, None))
+        panel.set(title=textwrap.fill(record["stages"][stage]["name"], 19), xlabel="iteration", ylim=(0, None))
     return figure
 
 
@@ -209,9 +209,8 @@ for name, values in results.items():
 
 # %% [markdown]
 # What the true past adds to the row of its own past is the most that a better past could bring this model. What "no past" and
-# "its own past" differ by is what it has. The one is far larger than the other: the model can read a past, and has not learnt
-# to make one that is worth reading. That is what longer rollouts, and a condition that shows ARTG only what the decoder does
-# not know by itself, are for.
+# "its own past" differ by is what it has. Here the one is far larger than the other: the model can read a past, and has not
+# learnt to make one of this clip that is worth reading, as it does of the pan above. That is what more rollouts are for.
 
 # %% [markdown]
 # ## Try
