@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.tiny import tiny_models
+from tests.tiny import generative_models, tiny_models
 from workbench.engines.compiled import check_compiler, regions
 from workbench.engines.runner import make_runner
 from workbench.errors import EngineError
 
 
-def test_blocks_are_compiled_and_the_model_is_left_alone():
-    models = tiny_models()
+@pytest.mark.parametrize("make", [tiny_models, generative_models])
+def test_blocks_are_compiled_and_the_model_is_left_alone(make):
+    models = make()
     runner = make_runner(models, "compile")
     for name, network in runner.models.networks.items():
         plain = models.networks[name]

@@ -47,7 +47,7 @@ def regions(network: nn.Module) -> list[nn.Module]:
         if type(module).__name__ in REGIONS:
             found.append(module)
         elif isinstance(module, TemporalBlock):
-            found += [module.conv, module.temporal_processor]
+            found += [part for name, part in module.named_children() if name in ("conv", "temporal_processor")]
     return found or [network]
 
 

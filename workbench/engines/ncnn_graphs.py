@@ -69,7 +69,8 @@ class Session:
     def __init__(self, net: Any, provider: str) -> None:
         self._net = net
         self._inputs = [(name, int(name.removeprefix("in"))) for name in net.input_names()]  # without unused ones
-        self._outputs = [f"out{k}" for k in range(len(net.output_names()))]
+        count = sum(name.startswith("out") for name in net.output_names())  # the others are inputs that nothing uses
+        self._outputs = [f"out{k}" for k in range(count)]
         self._lock = threading.Lock()
         self.provider = provider
 

@@ -72,7 +72,7 @@ CALIBRATION = "workbench.pipeline.calibration:calibration"
 """(models, part, size (h, w)) -> the part's inputs in some calls, for ranges of int8"""
 
 _GRAPHS: tuple[str, ...] = ("float32", "float16")
-_INT8 = ("decode",)
+_INT8 = ("decode", "base")
 
 ENGINES = {
     engine.name: engine
