@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import TrainingError
-from workbench.models.autoencoder import CELL, TemporalAutoencoderTiny, TemporalBlock
+from workbench.models.autoencoder import CELL, COLOURS, TemporalAutoencoderTiny, TemporalBlock
 from workbench.models.models import Models, Properties
 from workbench.models.networks import ControlNetModel
 from workbench.models.unet import UNet2DConditionModel
@@ -28,7 +28,6 @@ STRAIGHT = 6.0  # where SiLU is the identity, within a hundredth
 PASSING = 0.5  # of the embedding's first channels to the UNet
 FUSED = 0.05  # standard deviation of a temporal module's last convolution, likewise
 BLEND = 0.5  # of the previous frame in this one's latent when ARTG begins to learn
-COLOURS = 3
 INNOVATION = 50.0  # gain of LR - past, which is small, in the ControlNet
 
 AVERAGE = torch.tensor([0.0, 0.5, 0.5])  # of the two pixels that a halving joins

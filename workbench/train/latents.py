@@ -81,29 +81,31 @@ def start_detail(vae: TemporalAutoencoderTiny, code: ResidualCode, batches: Iter
     first, last = vae.decoder.layers[0], vae.decoder.layers[-2]
     assert isinstance(first, nn.Conv2d)
     assert isinstance(last, nn.Conv2d)
-    assert last.bias is not None
-    channels = code.linear.out_channels
-    moments = torch.zeros(2, 9 * channels, max(9 * channels, last.out_channels), dtype=torch.float64)
-    for batch in batches:
-        base = vae.base(batch.lr[:, 0]).picture
-        detail, missing = code(batch.hr[:, 0], base), F.pixel_unshuffle(batch.hr[:, 0] - base, CELL) / 2
-        seen = F.unfold(F.pad(detail, (1, 1, 1, 1), mode="replicate"), 3).transpose(1, 2).flatten(0, 1).double()
-        wanted = missing.flatten(2).transpose(1, 2).flatten(0, 1).double()
-        moments[0, :, : seen.shape[1]] += (seen.T @ seen).cpu()
-        moments[1, :, : wanted.shape[1]] += (seen.T @ wanted).cpu()
-    square = moments[0, :, : 9 * channels]
-    found = torch.linalg.solve(square + RIDGE * torch.eye(len(square)) * square.diagonal().mean(), moments[1])
-    kernel = (
-        found[:, : last.out_channels].T.reshape(last.out_channels, channels, 3, 3).to(last.weight) * vae.scaling_factor
-    )
-    each = torch.arange(channels)
-    for rows, sign in ((each, 1.0), (channels + each, -1.0)):
+    kernel = vae.scaling_factor * _nearest(vae, code, batches).to(last.weight)
+    each = torch.arange(kernel.shape[1])
+    for rows, sign in ((each, 1.0), (len(each) + each, -1.0)):
         first.weight[rows] = 0
-        first.weight[rows, first.in_channels - channels + each, 1, 1] = sign
+        first.weight[rows, first.in_channels - len(each) + each, 1, 1] = sign
         first.bias[rows] = 0  # type: ignore[index]
         last.weight[:, rows] = sign * kernel
-    last.weight[:, 2 * channels :] *= BRANCH
-    last.bias.zero_()
+    last.weight[:, 2 * len(each) :] *= BRANCH
+    last.bias.zero_()  # type: ignore[union-attr]
+
+
+def _nearest(vae: TemporalAutoencoderTiny, code: ResidualCode, batches: Iterable[Batch]) -> Tensor:
+    """(48, L - 3, 3, 3): the convolution of the code that comes nearest, by least squares, to what the base lacks.
+
+    To half of that, in fact: a decoder's layers say 0..1.
+    """
+    square = mixed = torch.zeros((), dtype=torch.float64)
+    for batch in batches:
+        hr, base = batch.hr[:, 0], vae.base(batch.lr[:, 0]).picture
+        around = F.unfold(F.pad(code(hr, base), (1, 1, 1, 1), mode="replicate"), 3)
+        missing = F.pixel_unshuffle(hr - base, CELL) / 2
+        seen, wanted = (value.flatten(2).transpose(1, 2).flatten(0, 1).cpu().double() for value in (around, missing))
+        square, mixed = square + seen.T @ seen, mixed + seen.T @ wanted
+    ridge = RIDGE * square.diagonal().mean() * torch.eye(len(square))
+    return torch.linalg.solve(square + ridge, mixed).T.reshape(mixed.shape[1], -1, 3, 3)
 
 
 def _cells(missing: Tensor) -> Tensor:
