@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny import tiny_models
+from tests.tiny import generative_models, tiny_models
 from workbench.errors import InputError, TraceError
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
@@ -65,11 +65,15 @@ def test_outputs_are_bit_identical_with_everything_traced(tiny_pipe, moving_fram
 
 
 def test_every_tap_of_the_table_fires_with_the_shape_it_promises(moving_frames):
-    trace, pipe = Trace("*"), Pipeline(tiny_models(back_projection=0.5, fit=0.1, blend=0.5))
-    list(pipe.stream([frame[:22, :30] for frame in moving_frames[:2]], TWO, trace=trace))
+    traces = Trace("*"), Trace("base", "residual")
+    for trace, models in zip(
+        traces, (tiny_models(back_projection=0.5, fit=0.1, blend=0.5), generative_models()), strict=True
+    ):
+        list(Pipeline(models).stream([frame[:22, :30] for frame in moving_frames[:2]], TWO, trace=trace))
     fixed = {"h": 24, "w": 32, "H": 96, "W": 128, "3": 3, "2": 2, "1": 1, "4": 4, "7": 7}
     for row in TABLE:
         name = row.name.replace("{k}", "0")
+        trace = next(trace for trace in traces if (name, 1) in trace)
         shape = trace[name, 1].shape[1 if "step" in row.fires else 0 :]
         wanted = [part.strip() for part in row.shape.strip("()").split(",") if part.strip()]
         assert len(shape) == len(wanted), name
@@ -292,8 +296,6 @@ def test_memory_returns(tiny_pipe, moving_frames):
 
 
 def test_a_trace_does_not_keep_the_models_alive(moving_frames):
-    from tests.tiny import tiny_models
-
     pipe = Pipeline(tiny_models())
     trace = Trace("x0")
     list(pipe.stream(moving_frames[:1], TWO, trace=trace))

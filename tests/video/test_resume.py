@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -128,11 +130,11 @@ with ClipWriter(sys.argv[2], clip) as writer:
 """
     path = tmp_path / "out.mkv"
     command = [sys.executable, "-c", script, str(clip.path), str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "joining\n"
         time.sleep(delay)
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # ffmpeg too, which would else write on for a moment
     assert frames_in(path) == 9
     run(path, clip, 9, FRAMES)
     check(path, clip)

@@ -17,7 +17,7 @@ from torch import Tensor
 from workbench.flow.warp import warp
 from workbench.models.models import Models
 from workbench.models.networks import ControlNetModel, DDIMScheduler
-from workbench.models.prediction import with_colours
+from workbench.models.prediction import settled, with_colours
 from workbench.pipeline.frames import draw_noise, pad, to_network_range
 from workbench.pipeline.motion import Motion, choose_motion
 from workbench.pipeline.settings import Settings
@@ -77,7 +77,7 @@ def plain_stream(models: Models, frames: Iterable[np.ndarray], settings: Setting
             )[0]
             prediction = with_colours(models, prediction.float(), lr, latent, scheduler.alphas_cumprod[int(t)])
             latent = scheduler.step(prediction, t, latent, return_dict=False)[0]  # type: ignore[arg-type]
-        output = models.vae.decode(latent.to(dtype), memory).float()
+        output = models.vae.decode(settled(models, latent, lr).to(dtype), memory).float()
         if models.properties.back_projection:
             output = back_project(output, lr, models.properties.back_projection)
         if past is not None and settings.artg and models.properties.blend:

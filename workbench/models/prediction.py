@@ -21,6 +21,12 @@ def with_colours(models: Models, prediction: Tensor, lr: Tensor, latent: Tensor,
     return torch.cat([said, prediction[:, COLOURS:]], dim=1)
 
 
+def settled(models: Models, latent: Tensor, lr: Tensor) -> Tensor:
+    """The last latent (B, L, h, w) with the LR frame's colours, where that is the model's property: exactly, where a
+    velocity says them within float rounding."""
+    return torch.cat([lr, latent[:, COLOURS:]], dim=1) if models.properties.colours == "lr" else latent
+
+
 def clean(models: Models, prediction: Tensor, latent: Tensor, kept: Tensor) -> Tensor:
     """x0 (B, L, h, w), as the prediction from ``latent`` says it; ``kept``: the cumulative alpha of its timestep."""
     return prediction if models.predicts == "sample" else kept.sqrt() * latent - (1 - kept).sqrt() * prediction

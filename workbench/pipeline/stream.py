@@ -21,7 +21,7 @@ from torch import Tensor
 from workbench.flow.warp import consistency, round_trip, warp
 from workbench.models.autoencoder import Base
 from workbench.models.models import Models
-from workbench.models.prediction import with_colours
+from workbench.models.prediction import settled, with_colours
 from workbench.models.slicing import decode_in_strips, memory_in_strips
 from workbench.pipeline.clock import Timer, untimed
 from workbench.pipeline.output import Output
@@ -177,7 +177,7 @@ def denoise(
         prediction = tap("noise_pred", prediction, i)
         latent, x0 = scheduler.step(prediction, t, latent, eta=0.0, return_dict=False)  # type: ignore[arg-type]
         tap("x0", x0, i)
-        latent = tap("latent", latent, i)
+        latent = tap("latent", settled(models, latent, lr) if i + 1 == steps else latent, i)
     return latent
 
 
