@@ -116,13 +116,14 @@ class Models:
     ) -> Models:
         """From whole networks: checks that they fit each other and takes the conditioning embedding out."""
         check_fit(unet.config, controlnet.config, vae.config)
-        check_properties(about.get("properties", Properties()), vae.config, scheduler_config)
         depth = unet.config["cross_attention_dim"]
         if prompt.shape[-1] != depth:
             raise ModelError(f"the prompt embeddings have {prompt.shape[-1]} channels, the UNet expects {depth}.")
         conditioning = controlnet.controlnet_cond_embedding
         controlnet.controlnet_cond_embedding = nn.Identity()  # type: ignore[assignment]
-        return cls(unet, controlnet, conditioning, vae, dict(scheduler_config), prompt, **about)
+        models = cls(unet, controlnet, conditioning, vae, dict(scheduler_config), prompt, **about)
+        check_properties(models)
+        return models
 
     def embed(self, warped: Tensor) -> Tensor:
         """The warped frame (B, 3, H, W) as the ControlNet's condition (B, C, h, w).
@@ -218,15 +219,14 @@ def check_fit(unet: Mapping[str, Any], controlnet: Mapping[str, Any], vae: Mappi
         )
 
 
-def check_properties(properties: Properties, vae: Mapping[str, Any], scheduler: Mapping[str, Any]) -> None:
+def check_properties(models: Models) -> None:
     """Raises ModelError where a property asks for what the networks, by their configs, cannot give."""
-    if properties.past == "residual" and not vae["decoder_base_out_channels"]:
+    if models.has_base and not models.vae.config["decoder_base_out_channels"]:
         raise ModelError(
             'workbench.json: past can be "residual" where the decoder makes a base picture, which this one does not: '
             "decoder_base_out_channels is empty in vae/config.json."
         )
-    predicts = scheduler.get("prediction_type", "epsilon")
-    if properties.colours == "lr" and predicts == "epsilon":
+    if models.properties.colours == "lr" and models.predicts == "epsilon":
         raise ModelError(
             'workbench.json: colours can be "lr" where the UNet predicts a sample or v_prediction, got prediction_type '
             "epsilon in scheduler_config.json: at the first timestep, noise says nothing of colours."

@@ -2,7 +2,7 @@
 
 Shapes: B batch, L latent channels, (h, w) LR, (H, W) = (4h, 4w).
 
-A latent is the LR frame's three colours and L - 3 channels of detail. Detail 0 is the regressing decoder's picture; the
+A latent is the LR frame's three colours and L - 3 channels of detail. Detail 0 is the decoder's base picture; the
 detail is the code of what that lacks. So there is nothing in it that the LR frame gives away by itself, and everything
 for the past, the steps and the noise to say.
 """
