@@ -1,6 +1,6 @@
 """Measures what the stages of a generative run taught, for notebook 7:
 
-    python -m samples.make_training runs/generative/stages material/heldout workbench/data/compressed/training.json
+    python -m samples.make_training runs/embedded/stages material/heldout workbench/data/model/training.json
 
 The first folder holds the model as it was after each stage, in folders called as ``RUNS`` says; the second the
 held-out material. The figures are put into the file, beside the run's own log.

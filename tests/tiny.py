@@ -62,11 +62,11 @@ def tiny_models(seed: int = 0, **properties: Any) -> Models:
 
 
 def generative_models(seed: int = 0) -> Models:
-    """The generative recipe's networks, random, nothing at zero: pixels are channels, and colours the LR frame's."""
+    """The embedded recipe's networks, random, nothing at zero: pixels are channels, and colours the LR frame's."""
     from workbench.train.build import build
     from workbench.train.recipe import load_recipe, shipped
 
-    models = build(load_recipe(shipped("generative")).model, seed)
+    models = build(load_recipe(shipped("embedded")).model, seed)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for layer in (models.unet.conv_out, *models.controlnet.controlnet_down_blocks):

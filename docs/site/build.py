@@ -26,7 +26,6 @@ RENAMED = {
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
     "workbench/data/model/README.md": "model.md",
-    "workbench/data/compressed/README.md": "model_compressed.md",
 }
 LINK = re.compile(r"(\]\()([^)#\s]+)((?:#[^)]*)?\))")
 FRONT = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)  # of a Hugging Face Space

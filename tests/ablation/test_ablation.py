@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tiny import tiny_models
 from workbench.ablation import VARIANTS, Study, committed, effect, effects, measure
 from workbench.ablation.check import disagreements
 from workbench.ablation.page import bought, page
@@ -19,7 +18,6 @@ from workbench.cli.main import main
 from workbench.errors import FlowError, InputError
 from workbench.models.folder import fingerprint
 from workbench.models.hub import EMBEDDED
-from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
 from workbench.video import open_clip
 from workbench.views.plots import ablation
@@ -144,17 +142,6 @@ def test_a_study_measures_every_variant_on_the_same_frames(tiny_pipe, moving_fra
     assert abs(study.rows[3].values["psnr_y"].difference) < 0.01  # slicing leaves the picture
     assert (study.rows[4].time, study.rows[4].memory) == (None, None)
     assert disagreements(study, Study.from_json(study.to_json())) == []
-
-
-def test_a_variant_can_change_the_models_properties(moving_frames, monkeypatch) -> None:
-    monkeypatch.setattr(measure, "VARIANTS", [v for v in VARIANTS if v.name == "ARTG without its blend"])
-    clip = open_clip(np.stack(moving_frames[:3]))
-    truth = open_clip(np.stack(moving_frames[:3]).repeat(4, 1).repeat(4, 2))
-    pipe = Pipeline(tiny_models(fit=0.5, blend=0.7))
-    study = measure.run(pipe, [("moving", clip, truth)], model="m", base=Settings(steps=1))
-    assert [r.name for r in study.rows] == ["default settings", "ARTG without its blend", "bicubic"]
-    assert study.rows[1].values["flicker"].difference > 0
-    assert pipe.models.properties.blend == 0.7
 
 
 def test_the_clip_is_the_unit_of_a_study(tiny_pipe, moving_frames, monkeypatch) -> None:

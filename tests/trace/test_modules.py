@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tiny import tiny_models
+from tests.tiny import generative_models, tiny_models
 from workbench.errors import TraceError
 from workbench.pipeline.pipeline import Pipeline
 from workbench.pipeline.settings import Settings
@@ -82,6 +82,13 @@ def test_attention_finds_any_level_and_says_what_there_is(tiny_pipe, moving_fram
     trace.attention("down_blocks.0")  # a level without attention
     with pytest.raises(TraceError, match=r"nothing in unet fits 'down_blocks\.0'"):
         list(tiny_pipe.stream(moving_frames[:1], TWO, trace=trace))
+
+
+def test_a_network_without_attention_says_so(moving_frames):
+    trace = Trace()
+    trace.attention("mid_block")
+    with pytest.raises(TraceError, match="unet has no attention to record"):
+        list(Pipeline(generative_models()).stream(moving_frames[:1], TWO, trace=trace))
 
 
 def test_maps_that_cannot_fit_are_refused_before_they_are_made(tiny_pipe, moving_frames):

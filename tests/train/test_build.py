@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-import workbench.train
 from tests.training import ARCHITECTURE
 from workbench.errors import TrainingError
 from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
 from workbench.pipeline.stream import decode, denoise, guide
 from workbench.train.build import BLEND, build, restart_controlnet
-from workbench.train.recipe import load_recipe
+from workbench.train.recipe import load_recipe, shipped
 
-EMBEDDED = load_recipe(Path(workbench.train.__file__).parent / "configs" / "embedded.toml").model
-LATENT = EMBEDDED.vae["latent_channels"]
+REGRESSOR = load_recipe(shipped("regressor")).model
+LATENT = REGRESSOR.vae["latent_channels"]
 
 
 def smooth_lr() -> torch.Tensor:
@@ -30,7 +28,7 @@ def smooth_lr() -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def models() -> Models:
-    return build(replace(EMBEDDED, properties=EMBEDDED.properties | {"back_projection": 0.0, "blend": 0.0}), seed=0)
+    return build(replace(REGRESSOR, properties=REGRESSOR.properties | {"back_projection": 0.0, "blend": 0.0}), seed=0)
 
 
 @torch.no_grad()
@@ -57,8 +55,8 @@ def test_untrained_guidance_changes_nothing(models: Models) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("tolerance", [0.0, 0.01])
 def test_restarted_guidance_blends_the_latent_with_a_past_that_fits(tolerance: float) -> None:
-    models = build(EMBEDDED, seed=0)
-    restart_controlnet(models, EMBEDDED, seed=0)
+    models = build(REGRESSOR, seed=0)
+    restart_controlnet(models, REGRESSOR, seed=0)
     models.properties = replace(models.properties, fit=tolerance, blend=0.0)
     lr, noise = smooth_lr(), torch.zeros(2, LATENT, 24, 24)
     past = lr.flip(0)  # fits nowhere

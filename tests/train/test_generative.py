@@ -1,4 +1,4 @@
-"""The generative recipe's parts: a base that grows, the code of what it lacks, its diffusion, sampled rollouts."""
+"""The embedded recipe's parts: a base that grows, the code of what it lacks, its diffusion, sampled rollouts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def small(recipe: Recipe) -> Recipe:
     return replace(recipe, model=narrow, stages=stages, warmup=2, checkpoint_every=1, scenes=RECIPE.scenes)
 
 
-GENERATIVE = small(load_recipe(shipped("generative")))
+GENERATIVE = small(load_recipe(shipped("embedded")))
 SAMPLES = replace(GENERATIVE.stages[-1], trains="samples", frames=2, dropout=0.0, tpm_dropout=0.0)
 
 

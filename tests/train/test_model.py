@@ -14,7 +14,7 @@ from workbench.models.load import load_models
 from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
 from workbench.train.evaluate import HeldOut, bicubic, damaged, make_clip, measure, pan, read_frames, run
-from workbench.train.reproduce import compare, final_gains
+from workbench.train.reproduce import PUBLISHED, compare, final_gains
 
 FOLDER = Path(workbench.__file__).parent / "data" / "model"
 SAMPLE = Path(__file__).parents[2] / "samples" / "forest-1280x720.mp4"
@@ -72,17 +72,22 @@ def test_it_is_small_and_needs_no_download() -> None:
     assert (FOLDER / "README.md").is_file()
 
 
-def test_its_curve_is_published_beside_it(tmp_path: Path) -> None:
-    published = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))
+def test_a_run_ends_at_the_last_gains_of_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    log.write_text("".join(json.dumps(entry) + "\n" for entry in published["curve"]))
-    reached = final_gains(log)
-    clean = [name for name in reached if ", " not in name]
+    gains = [("cup", 31.0), ("box", 29.5), ("cup", 33.0)]
+    lines = [{"iteration": 1, "loss": 0.1}]
+    lines += [{"clip": clip, "model": {"psnr": psnr}, "bicubic": {"psnr": 29.0}} for clip, psnr in gains]  # type: ignore[misc]
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert final_gains(log) == {"cup": 4.0, "box": 0.5}
+
+
+def test_what_the_regressors_short_run_reached_is_published_beside_its_recipe() -> None:
+    short = json.loads(PUBLISHED.read_text(encoding="utf-8"))["one_twentieth"]
+    clean = [name for name in short if ", " not in name]
     assert len(clean) == 3
-    assert all(reached[name] > 1 for name in clean)
-    assert sum(gain > 0 for gain in reached.values()) > 0.9 * len(reached)  # compressed ones too
-    short = published["one_twentieth"]
-    assert all(short[name] < reached[name] for name in clean)
+    assert all(short[name] > 0.5 for name in clean)
     assert len(compare(short, short)) == len(short)
     with pytest.raises(TrainingError, match="did not reach"):
         compare({name: gain - 0.3 for name, gain in short.items()}, short)
+    with pytest.raises(TrainingError, match="published clips are"):
+        compare({}, short)

@@ -105,12 +105,9 @@ def study(
 
 
 def _pipes(pipe: Pipeline, variants: Sequence[Variant]) -> list[Pipeline]:
-    """``pipe`` itself but for variants that change the model's properties or its engine."""
-    found = [Pipeline(pipe.models.but(**v.properties)) if v.properties else pipe for v in variants]
-    return [
-        p if v.engine == TORCH else Pipeline(p.models, make_runner(p.models, v.engine))
-        for p, v in zip(found, variants, strict=True)
-    ]
+    """``pipe`` itself but for variants that change the engine."""
+    models = pipe.models
+    return [pipe if v.engine == TORCH else Pipeline(models, make_runner(models, v.engine)) for v in variants]
 
 
 def _available(pipe: Pipeline, variants: Sequence[Variant], base: Settings) -> tuple[list[Variant], dict[str, str]]:

@@ -13,9 +13,8 @@ DIGITS = {"psnr_y": 3, "ssim_y": 4, "haarpsi": 4, "flicker": 3}
 PARTS = {
     "ARTG off": (
         "Auto-Regressive Temporal Guidance (`artg`)",
-        "The ControlNet sees the previous output, warped; where that agrees with the picture, it has a share in it.",
+        "The ControlNet sees what the previous output, warped, has beyond the picture that this frame alone gives.",
     ),
-    "ARTG without its blend": ("Of that, the blend", "The share in the picture; the ControlNet stays on."),
     "TPM off": (
         "Temporal Processing Modules (`tpm`)",
         "The decoder fuses features of the warped previous output with its own.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,6 @@ class Variant:
     about: str
     """the field of ``Settings`` that it tells about; empty for none"""
     changes: dict[str, Any]
-    properties: dict[str, Any] = field(default_factory=dict)
-    """of the model (``models.Properties``), changed too"""
     engine: str = TORCH
     approximation: bool = False
     """whether it computes the same thing less exactly: these have a table of their own"""
@@ -40,13 +38,12 @@ VARIANTS = (
     Variant("8 steps", "steps", {"steps": 8}),
     Variant("another seed", "seed", {"seed": 1}),
     Variant("ARTG off", "artg", {"artg": 0.0}),
-    Variant("ARTG without its blend", "artg", {}, {"blend": 0.0}),
     Variant("TPM off", "tpm", {"tpm": False}),
     Variant("ARTG and TPM off", "", {"artg": 0.0, "tpm": False}),
     Variant("no flow", "flow", {"flow": "none"}),
     Variant("flow by raft-small", "flow", {"flow": "raft-small"}),
     Variant("flow by raft-large", "flow", {"flow": "raft-large"}),
-    Variant("flow on the output grid", "flow_size", {"flow_size": "output"}),
+    Variant("flow between frames as they are", "flow_size", {"flow_size": "input"}),
     Variant("VAE slicing on", "vae_slicing", {"vae_slicing": True}),
     Variant("attention slicing on", "attention_slicing", {"attention_slicing": True}),
     Variant("ControlNet on every other step", "reuse_residuals", {"reuse_residuals": True}, approximation=True),

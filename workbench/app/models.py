@@ -3,7 +3,6 @@
 PUBLISHED = "Jamichsu/Stream-DiffVSR"
 MODELS = {
     "": "embedded: small, runs anywhere",
-    "embedded-compressed": "embedded-compressed: for clips that a codec has been at",
     PUBLISHED: PUBLISHED,
 }
 

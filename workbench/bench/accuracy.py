@@ -35,8 +35,7 @@ FOUR_K = Configuration((540, 960), Settings(vae_slicing=True))
 CONFIGURATIONS = (
     Configuration((90, 160)),
     Configuration((90, 160), Settings(steps=8)),
-    Configuration((90, 160), ONE.but(attention_slicing=True)),
-    Configuration((90, 160), ONE.but(flow_size="output")),
+    Configuration((90, 160), ONE.but(flow_size="input")),
     Configuration((90, 160), ONE.but(flow="none")),
     Configuration((180, 320), ONE),
     Configuration((180, 320), ONE.but(vae_slicing=True)),
@@ -47,6 +46,7 @@ CONFIGURATIONS = (
     Configuration((360, 640), ONE.but(vae_slicing=True)),
     FOUR_K,
     Configuration((48, 64), ONE.but(flow="dis"), PUBLISHED_WIDTH),
+    Configuration((48, 64), ONE.but(flow="dis", attention_slicing=True), PUBLISHED_WIDTH),
     Configuration((90, 160), ONE.but(flow="dis"), PUBLISHED_WIDTH),
     Configuration((90, 160), ONE.but(artg=0, tpm=False), PUBLISHED_WIDTH),
 )

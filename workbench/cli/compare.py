@@ -67,7 +67,7 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
         default="bicubic",
         metavar="A,B,...",
         help="bicubic, lanczos, realesrgan-x4plus, realesrgan-x4plus-anime, realesr-animevideov3, embedded, "
-        "embedded-compressed, files of single-image models, videos that others made of the clip; or none",
+        "files of single-image models, videos that others made of the clip; or none",
     )
     parser.add_argument("--no-pipeline", action="store_true", help="only what stands in --against")
     parser.add_argument("--metrics", metavar="A,B,...", help="names, 'all' that can be had, or 'list' to show them")

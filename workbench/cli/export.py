@@ -11,9 +11,7 @@ from workbench.errors import InputError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "model", nargs="?", help="embedded, embedded-compressed, a model folder or a hub id; without it, embedded"
-    )
+    parser.add_argument("model", nargs="?", help="embedded, a model folder or a hub id; without it, embedded")
     parser.add_argument("--size", required=True, metavar="WIDTHxHEIGHT", help="of the frames; multiples of 4")
     parser.add_argument("-o", "--output", type=Path, required=True, help="a new folder")
     parser.add_argument("--steps", type=int, default=4, help="of the schedule that the card and the script use")

@@ -126,7 +126,7 @@ def add_model(parser: argparse.ArgumentParser, *, device: bool = True) -> None:
     group = parser.add_argument_group("model and device")
     group.add_argument(
         "--model", "--model_id", default=None,
-        help="embedded, embedded-compressed, a model folder or a hub id; without it, embedded",
+        help="embedded, a model folder or a hub id; without it, embedded",
     )  # fmt: skip
     group.add_argument("--revision", help="branch, tag or commit of a hub model", default=None)
     if device:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-RECIPES = ("embedded", "generative", "published", "published_width")
+RECIPES = ("embedded", "regressor", "published", "published_width")
 EXAMPLES = """\
 examples:
   python -m workbench.train.material material            gather the free material the embedded model was made from
-  workbench train embedded --data material/train --heldout material/heldout --out run
+  workbench train regressor --data material/train --heldout material/heldout --out run
+  workbench train embedded --data material/train --warm-start run/model --out another   its base grows out of that one
   workbench train my.toml --data photos clips --out run  your own recipe; run again to go on after a stop
   workbench train my.toml --data photos --out run --stop-after 500   a part of it; the same command goes on later
-  workbench train generative --data material/train --warm-start workbench/data/model --out run
   accelerate launch -m workbench train published --data photos clips --warm-start folder --out run --device cuda
   accelerate launch -m workbench train published_width --data photos clips --out run --device cuda
 """

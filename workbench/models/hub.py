@@ -22,8 +22,8 @@ from workbench.models.folder import COMPONENTS, REPLACING, ModelFolder, weights_
 
 DATA = Path(__file__).parent.parent / "data"
 EMBEDDED = DATA / "model"
-SHIPPED = {"embedded": EMBEDDED, "embedded-compressed": DATA / "compressed"}
-"""The package's own models by name: one for any clip, and one for clips that a codec has been at."""
+SHIPPED = {"embedded": EMBEDDED}
+"""The package's own models by name."""
 WEIGHTS = "diffusion_pytorch_model"
 CONFIGS = (
     "model_index.json",

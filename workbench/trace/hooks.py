@@ -30,6 +30,8 @@ def find_modules(network: nn.Module, name: str, pattern: str) -> dict[str, nn.Mo
 def find_attention(network: nn.Module, name: str, pattern: str) -> dict[str, nn.Module]:
     """``attention.mid_block...attn1``-like names -> the attention modules at or under the paths that fit."""
     modules = {path: m for path, m in _modules(network).items() if hasattr(m, "to_q") and hasattr(m, "to_k")}
+    if not modules:
+        raise TraceError(f"{name} has no attention to record: all of its blocks are convolutions, in this model.")
     fits = re.compile(rf"(?:{_translated(pattern)})(?:\..*)?").fullmatch
     found = _traceable(network, name, pattern, {path: module for path, module in modules.items() if fits(path)})
     return {"attention" + path.removeprefix(name): module for path, module in found.items()}

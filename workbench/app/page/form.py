@@ -107,8 +107,7 @@ def machine_form(service: Service) -> list[Component]:
             [(label(known), known) for known in options.models],
             value=options.model,
             label="Model",
-            info="embedded-compressed gains more on clips that a codec has been at, and less on clean ones; "
-            "the published weights want a GPU and are downloaded once",
+            info="The published weights want a GPU and are downloaded once",
             allow_custom_value=options.any_model,
             elem_id="model",
         )
