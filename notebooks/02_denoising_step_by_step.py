@@ -76,17 +76,21 @@ for i, (t, alpha) in enumerate(zip(scheduler.timesteps, signal, strict=True)):
 
 # %% [markdown]
 # Read that list before the figures: it says how much the model *must* invent at each step. Where a schedule has almost
-# no noise left after the first step, that step decides nearly everything, and the later ones refine.
+# no noise left after the first step, that step decides nearly everything, and the later ones refine. Where the signal
+# grows by parts of a size, each step has its own to decide.
 
 # %% [markdown]
 # ## Latents
 #
 # We record the noise, the latent $z$ after every step and the estimate $\hat z_0$ (tap `x0`). Decoded with this frame's
 # own temporal memory, $\hat z_0$ is a picture: what the model would hand out if it stopped here.
+#
+# In the embedded model the first three channels of $\hat z_0$ are the LR frame's colours, at every step. Its decoder makes
+# a picture of these alone, the *base* (tap `base`). The other channels are the code of what the base lacks: detail. Only
+# that is written out of noise.
 
 # %%
-trace = wb.Trace("noise", "latent", "x0", "unet.input", "noise_pred")
-trace.attention("mid_block")
+trace = wb.Trace("noise", "latent", "x0", "base", "unet.input", "noise_pred")
 outputs = list(pipe.stream(clip, wb.Settings(steps=4), trace=trace))
 wb.plots.denoising(trace, 5)
 
@@ -97,7 +101,8 @@ wb.plots.denoising(trace, 5)
 wb.plots.x0(trace, 5)
 
 # %% [markdown]
-# How far is each estimate from the last one, and is it any closer to the truth? PSNR against the original says:
+# How far is each estimate from the last one, and is it any closer to the truth? PSNR against the original says, and that
+# of the base, for comparison:
 
 # %%
 import torch
@@ -107,12 +112,14 @@ for step in range(4):
     psnr = float(wb.metrics.psnr(trace.image("x0", 5, step), reference))
     moved = float((trace["x0", 5][step] - trace["x0", 5][-1]).square().mean().sqrt())
     print(f"step {step + 1}: PSNR {psnr:.2f} dB, distance of the latent to the last {moved:.4f}")
+if ("base", 5) in trace:
+    print(f"base:   PSNR {float(wb.metrics.psnr(trace.image('base', 5), reference)):.2f} dB, no diffusion")
 
 # %% [markdown]
-# How much happens after the first step depends on what the model was trained to be. One that predicts $\hat z_0$ and was
-# trained to be near the truth on average (the embedded model: see its card) answers at once, and the later steps polish.
-# One that was trained to make plausible texture, such as the published model, has more to choose, and chooses it late.
-# That is what `x0` shows, for whichever model is in `MODEL`.
+# How much happens after the first step depends on what the model was trained to be. A regressor, which is trained to be
+# near the truth on average, answers at once, and the later steps polish. A generative model's first estimate is a mean of
+# all details that would fit; the later steps choose among them, as the distance to the last one shows. PSNR need not rise
+# with that: it rewards the mean. How far the embedded model goes is in its card; the published one invents more.
 
 # %% [markdown]
 # ## One, two, four, eight steps
@@ -135,22 +142,31 @@ wb.plots.compare(steps, ["psnr", "flicker"])
 # few frames" below the table means that so few frames cannot tell.
 
 # %% [markdown]
-# ## Where the UNet looks
+# ## What the noise decides
 #
-# In the middle of the UNet, self-attention lets every place ask every other: $A = \mathrm{softmax}(QK^\top/\sqrt d)$.
-# Three places and what they look at, averaged over the heads:
+# The same frames, another seed. Where the two runs agree, the frame and its past leave no choice. Where they differ, the
+# noise has chosen:
 
 # %%
-names = [name for name in trace.names if name.startswith("attention.")]
-print(*names, sep="\n")
-wb.plots.attention(trace, names[0], 5)
+other = list(pipe.stream(clip, wb.Settings(seed=1)))
+wb.plots.difference(outputs, other, names=("seed 0", "seed 1"), frames=[0, 1, 3, 5])
+
+# %%
+for one, two in zip(outputs, other, strict=True):
+    apart = 255 * (one.frame - two.frame).abs()
+    print(f"frame {one.index}: {float(apart.mean()):.2f} of 255 on average, {float(apart.max()):.0f} at most")
+
+# %% [markdown]
+# The choice is made anew for each frame, since each has its own noise. That is why a generative model flickers by itself,
+# and what ARTG is for: it shows the UNet what was chosen a frame ago (notebook 3).
 
 # %% [markdown]
 # ## Try
 #
-# - Another seed, `wb.Settings(seed=1)`: which latent channels change, and which do not? How much of the picture is noise's
-#   choice?
+# - Record `x0` of two seeds: which latent channels change, and which do not?
 # - Start every frame from the *same* noise, by an edit:
 #   `trace.edit("noise", lambda value, frame, step: fixed)` with `fixed` the noise of frame 0. Does flicker change?
 # - Freeze the latent after the first step: `trace.edit("latent", lambda value, frame, step: first if step else value)`.
 # - Add 50 steps to the comparison. Is there a number from which on nothing happens any more?
+# - With the published weights in `MODEL`, whose UNet has attention: `trace.attention("mid_block")` before a run, and
+#   `wb.plots.attention(trace, name, 5)` with a `name` of `trace.names` that begins with `attention.` shows where the UNet looks.

@@ -70,9 +70,7 @@ pipe = wb.load_pipeline(MODEL, engine="torch")  # the engine that shows what is 
 # ## The flow, and what warping gets wrong
 
 # %%
-trace = wb.Trace(
-    "lr", "flow", "flow.round_trip", "occlusion", "warped", "fitted", "base", "decoded", "blended", "frame", "artg.*"
-)
+trace = wb.Trace("lr", "flow", "flow.round_trip", "occlusion", "warped", "base", "frame", "artg.*")
 outputs = list(pipe.stream(clip, trace=trace))
 wb.plots.flow(trace, 4)
 
@@ -93,23 +91,14 @@ for frame in range(1, 6):
     )
 
 # %% [markdown]
-# ## What does not fit is taken back
+# ## What the past has beyond this frame
 #
-# The shipped model trusts no flow blindly. Brought down to the low resolution, a warped frame that is right *is* the
-# input frame, nearly. Where it is not, its 4x4 means are replaced by the input's (tap `fitted`, model property `fit`), so
-# that the ControlNet finds nothing to correct there. Models that do not declare it, as the published one, read the warped
-# frame as it is.
+# Most of the warped frame is no news: this LR frame tells it by itself. So the embedded model shows ARTG (and TPM) not the
+# warped frame but what it has beyond the picture that the decoder makes of this frame alone, the *base* (tap `residual`,
+# model property `past = "residual"`). The published model is shown the warped frame as it is.
 
 # %%
-wb.plots.fit(trace, 4) if ("fitted", 4) in trace else "this model does not declare it"
-
-# %% [markdown]
-# Another answer is to show ARTG less of the past: not the warped frame, but what it has beyond the picture that the decoder
-# makes of this frame alone (tap `residual`). What every frame tells by itself is then not news either. The package's second
-# model does so: put `MODEL = "embedded-compressed"` above and run the notebook again.
-
-# %%
-wb.plots.residual(trace, 4) if ("base", 4) in trace else "this model does not declare it"
+wb.plots.residual(trace, 4) if ("base", 4) in trace else "this model is shown the warped frame as it is"
 
 # %% [markdown]
 # ## What the ControlNet adds, per level and step
@@ -130,17 +119,6 @@ for name in (name for name in trace.names if name.startswith(("artg.down.", "art
 # %% [markdown]
 # Near 1 it speaks as loudly at the last step as at the first; well below 1 the first steps have settled most, and the past
 # has little to add.
-
-# %% [markdown]
-# ## What it adds to the picture itself
-#
-# In the shipped model a latent pixel has 11 numbers for the 48 of the picture below it: they do not hold what a steady
-# picture needs. So ARTG has a second way there. Where the decoded picture and the warped frame show the same, brought down
-# to the low resolution, a share of the warped frame enters the picture (tap `blended`, model property `blend`; the
-# share is scaled by `settings.artg` too): a recursive average. The published model does nothing of the kind.
-
-# %%
-wb.plots.blend(trace, 4) if ("blended", 4) in trace else "this model does not declare it"
 
 # %% [markdown]
 # ## Zero flow, wrong flow
@@ -188,8 +166,8 @@ wb.plots.curves(
 
 # %% [markdown]
 # The first frame is the same in all runs: it has no past to be lied to about. From then on a robust model
-# should lose little under a small lie and ignore a gross one (here it is the fit and the blend that ignore it). What it
-# *believes* shows as a ghost: detail of the wrong place that it carried over. And look at "no ARTG": guidance is there for
+# should lose little under a small lie and ignore a gross one. What it *believes* shows as a ghost: detail of the wrong
+# place that it carried over. And look at "no ARTG": guidance is there for
 # steadiness, so its flicker is the line to compare. If likeness to the original is no better with it, it is steadiness
 # that is being bought, and that is its price.
 #
@@ -229,3 +207,6 @@ wb.show(wb.compare(None, clip, against=[recorded(name) for name in runs], refere
 # - Lie about one half of the picture only: `value[:, :, : value.shape[2] // 2] *= -1` in an edit.
 # - Let ARTG act at the first step alone: `trace.edit("artg.*", lambda value, frame, step: value if step in (None, 0) else 0 * value)`.
 # - `wb.Settings(flow="none")` skips the estimation as well. Which of the runs above must it equal?
+# - A model that `workbench train regressor` makes guards itself otherwise: it takes back what the LR frame contradicts (`fit`),
+#   and a share of the warped frame enters the picture where both agree (`blend`). Record `fitted`, `decoded` and `blended`,
+#   and look at `wb.plots.fit(trace, 4)` and `wb.plots.blend(trace, 4)`.

@@ -69,7 +69,7 @@ pipe = wb.load_pipeline(MODEL, engine="torch")  # the engine that shows what is 
 trace = wb.Trace("lr", "warped", "frame", "tpm.*", "decoder.*")
 outputs = list(pipe.stream(clip, trace=trace))
 blocks = len([name for name in trace.names if name.endswith(".alpha")])
-print(f"this decoder has {blocks} temporal modules; the published one has 7")
+print(f"temporal modules in this decoder: {blocks}; in the published one: 7")
 print({k: round(float(trace[f"tpm.{k}.alpha", 5]), 3) for k in range(blocks)}, "alpha by block")
 
 # %% [markdown]

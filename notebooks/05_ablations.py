@@ -170,7 +170,8 @@ wb.plots.compare(result, ["psnr", "flicker"])
 # ## Slicing: the same picture?
 #
 # VAE slicing decodes in horizontal strips with enough overlap that the picture is the same. Attention slicing computes the
-# attention in pieces. What is the largest difference of any pixel?
+# attention in pieces; a model without any, as the embedded one, has nothing to slice. What is the largest difference of any
+# pixel?
 
 
 # %%

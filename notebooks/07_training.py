@@ -34,7 +34,7 @@ SAMPLES = next((place / "samples" for place in PLACES if (place / "samples").is_
 # %% [markdown]
 # # 7 · Training: what each stage teaches
 #
-# A generative model is not trained in one go. Its recipe (`workbench/train/configs/generative.toml`) has stages, each of which
+# A generative model is not trained in one go. Its recipe (`workbench/train/configs/embedded.toml`) has stages, each of which
 # learns one thing that the next one needs:
 #
 # 1. **decoder**: the picture that follows from the LR frame alone, a regression;
@@ -59,7 +59,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import workbench as wb
-from workbench.models.hub import SHIPPED
+from workbench.models.hub import EMBEDDED
 from workbench.pixels import image_to_unit
 from workbench.train.recipe import load_recipe, shipped
 from workbench.train.run import train
@@ -72,11 +72,11 @@ from workbench.views.plots.style import COLOURS, new_figure, styled
 # little; but every stage runs, and the run can be cut at any iteration and goes on from its checkpoint.
 
 # %%
-recipe = load_recipe(shipped("generative"))
-ITERATIONS = (40, 40, 20, 40, 10, 2, 1, 1, 1)
+recipe = load_recipe(shipped("embedded"))
+ITERATIONS = {"decoder": 40, "code": 40, "embedding": 20, "diffusion": 20, "samples": 1}  # by what a stage trains
 stages = [
-    replace(stage, iterations=n, batch=2, patch=16, frames=min(stage.frames, 3), scenes=0.0)
-    for stage, n in zip(recipe.stages, ITERATIONS, strict=True)
+    replace(s, iterations=ITERATIONS[s.trains], batch=2, patch=16, frames=min(s.frames, 3), scenes=0.0)
+    for s in recipe.stages
 ]
 small = replace(recipe, stages=tuple(stages), warmup=10, evaluate_every=1000)
 run = tempfile.mkdtemp()
@@ -93,7 +93,7 @@ print("what it learns is a model folder, as any other:", wb.load_pipeline(folder
 # rollouts): compare within a stage only.
 
 # %%
-record = json.loads((SHIPPED["embedded-compressed"] / "training.json").read_text())
+record = json.loads((EMBEDDED / "training.json").read_text())
 
 
 @styled
@@ -190,7 +190,7 @@ def window(path, scale, frames, top=108, left=144, height=64, width=96):
 clip = window(SAMPLES / "forest-320x180.mp4", 1, frames=8)
 truth = window(SAMPLES / "forest-1280x720.mp4", 4, frames=8)
 originals = [image_to_unit(frame.image) for frame in truth]
-pipe = wb.load_pipeline(MODEL or "embedded-compressed")  # the model that the figures above are of
+pipe = wb.load_pipeline(MODEL)
 
 
 def psnr(trace=None, **settings):
@@ -219,4 +219,4 @@ for name, values in results.items():
 #   use is fine detail?
 # - `ITERATIONS` ten times as large, and `wb.compare(wb.load_pipeline(folder), clip, reference=truth)`: when does the small run
 #   pass bicubic?
-# - `workbench train generative --help`: the real thing, on a GPU, and on a CPU for a night.
+# - `workbench train embedded --help`: the real thing, on a GPU, and on a CPU for a night.

@@ -61,10 +61,10 @@ def test_artg_is_halved_from_frame_4_on_and_only_there(typed):
     assert differ(typed["artg_halved"], typed["plain"]) == [False] * 4 + [True] * 2
 
 
-def test_tpm_block_2_is_muted(typed):
-    assert differ(typed["block_2_muted"], typed["plain"]) == [False] + [True] * 5
-    assert not any(typed["trace"]["tpm.2.contribution", frame].any() for frame in range(1, 6))
-    assert typed["block_2_muted"][5].metadata["edits"] == {"tpm.2.contribution": 5}
+def test_the_first_tpm_block_is_muted(typed):
+    assert differ(typed["block_0_muted"], typed["plain"]) == [False] + [True] * 5
+    assert not any(typed["trace"]["tpm.0.contribution", frame].any() for frame in range(1, 6))
+    assert typed["block_0_muted"][5].metadata["edits"] == {"tpm.0.contribution": 5}
 
 
 def test_edits_count_and_end_as_the_page_says(typed):
@@ -74,8 +74,7 @@ def test_edits_count_and_end_as_the_page_says(typed):
 
 
 def test_parts_and_files_are_what_the_page_says(typed):
-    attention = typed["parts"]["attention.mid_block.attentions.0.transformer_blocks.0.attn1", 1]
-    assert attention.ndim == 4
-    assert torch.allclose(attention.sum(-1), torch.ones(()), atol=1e-4)
+    assert {"unet.down_blocks.0", "unet.down_blocks.1", "unet.mid_block"} <= set(typed["parts"].names)
+    assert typed["parts"]["unet.down_blocks.0", 1].ndim == 4
     assert typed["again"].frames("x0") == [0, 2, 4]
     assert typed["again"]["x0", 4].dtype == torch.float16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-RECIPES = ("embedded", "regressor", "published", "published_width")
+RECIPES = ("embedded", "published", "published_width", "regressor")
 EXAMPLES = """\
 examples:
   python -m workbench.train.material material            gather the free material the embedded model was made from

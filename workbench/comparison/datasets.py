@@ -70,7 +70,7 @@ def _holds_images(folder: Path) -> bool:
 def origin(scenes: Collection[str]) -> str:
     """What a reader of a table must know of the shipped scenes that it is made of."""
     photos = sum(name in PHOTO_SCENES for name in scenes)
-    film = "one animated film, of which the shipped models have seen another part"
+    film = "one animated film, of which the shipped weights have seen another part"
     return (
         f"{photos} scenes are photographs that a camera moves over, the others of {film}"
         if photos

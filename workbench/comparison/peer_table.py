@@ -137,7 +137,7 @@ def page(table: PeerTable) -> str:
         "",
         f"Made by `workbench peers --write`; `workbench peers --check` runs it again and compares, {STATED}.",
         "",
-        f"The shipped models ({ours}) beside bicubic interpolation and Real-ESRGAN's networks,",
+        f"What ships with this package ({ours}) beside bicubic interpolation and Real-ESRGAN's networks,",
         f"run by ncnn, on the first {max(table.clips.values())} frames of {len(table.clips)} scenes",
         f"({', '.join(f'`{name}`' for name in table.clips)}), made small to {w}x{h} in the way that heads each",
         "table, and enlarged again. The scene is the unit: a word says that the difference to the first row holds",
