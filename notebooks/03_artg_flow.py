@@ -117,8 +117,8 @@ for name in (name for name in trace.names if name.startswith(("artg.down.", "art
     print(f"{name:16}{float(loud[-1] / loud[0]):6.2f}")
 
 # %% [markdown]
-# Near 1 it speaks as loudly at the last step as at the first; well below 1 the first steps have settled most, and the past
-# has little to add.
+# Near 1 it speaks as loudly at the last step as at the first. Well below 1 the first steps have settled most, and the past
+# has little to add; above 1 it speaks up as detail comes out of the noise.
 
 # %% [markdown]
 # ## Zero flow, wrong flow
@@ -167,9 +167,8 @@ wb.plots.curves(
 # %% [markdown]
 # The first frame is the same in all runs: it has no past to be lied to about. From then on a robust model
 # should lose little under a small lie and ignore a gross one. What it *believes* shows as a ghost: detail of the wrong
-# place that it carried over. And look at "no ARTG": guidance is there for
-# steadiness, so its flicker is the line to compare. If likeness to the original is no better with it, it is steadiness
-# that is being bought, and that is its price.
+# place that it carried over. And look at "no ARTG": guidance is there for steadiness, so its flicker is the line to
+# compare. If likeness to the original is no better with it, it is steadiness that is being bought, and that is its price.
 #
 # And do not take "true flow" to be the best because of its name: it is an *estimate* from small frames. The means below
 # say whether it beats "zero flow" on this clip.

@@ -170,8 +170,8 @@ wb.plots.compare(result, ["psnr", "flicker"])
 # ## Slicing: the same picture?
 #
 # VAE slicing decodes in horizontal strips with enough overlap that the picture is the same. Attention slicing computes the
-# attention in pieces; a model without any, as the embedded one, has nothing to slice. What is the largest difference of any
-# pixel?
+# attention in pieces. What is the largest difference of any pixel? (The embedded model has nothing to slice: it has no
+# attention, and its decoder works at the LR frame's size. Both are for models such as the published one.)
 
 
 # %%

@@ -31,23 +31,23 @@ class Configuration:
         return ", ".join(filter(None, parts)) or "default settings"
 
 
-FOUR_K = Configuration((540, 960), Settings(vae_slicing=True))
+FOUR_K = Configuration((540, 960))
 CONFIGURATIONS = (
     Configuration((90, 160)),
     Configuration((90, 160), Settings(steps=8)),
     Configuration((90, 160), ONE.but(flow_size="input")),
     Configuration((90, 160), ONE.but(flow="none")),
     Configuration((180, 320), ONE),
-    Configuration((180, 320), ONE.but(vae_slicing=True)),
     Configuration((180, 320), ONE.but(artg=0)),
     Configuration((180, 320), ONE.but(tpm=False)),
     Configuration((180, 320), ONE.but(artg=0, tpm=False)),
     Configuration((270, 480), ONE),
-    Configuration((360, 640), ONE.but(vae_slicing=True)),
+    Configuration((360, 640), ONE),
     FOUR_K,
     Configuration((48, 64), ONE.but(flow="dis"), PUBLISHED_WIDTH),
     Configuration((48, 64), ONE.but(flow="dis", attention_slicing=True), PUBLISHED_WIDTH),
     Configuration((90, 160), ONE.but(flow="dis"), PUBLISHED_WIDTH),
+    Configuration((90, 160), ONE.but(flow="dis", vae_slicing=True), PUBLISHED_WIDTH),
     Configuration((90, 160), ONE.but(artg=0, tpm=False), PUBLISHED_WIDTH),
 )
 

@@ -24,18 +24,23 @@ def _answer(name: str, size: list[int]) -> int:
 
     from workbench.bench.cost import reset_peak
     from workbench.bench.noise import moving_noise
-    from workbench.comparison import upscaler
+    from workbench.comparison import PipelineUpscaler, upscaler
     from workbench.devices import peak_memory
+    from workbench.engines.table import TORCH
     from workbench.models.hub import SHIPPED
+    from workbench.pipeline.load import load_pipeline
     from workbench.pipeline.memory import steady_memory
+    from workbench.pipeline.settings import Settings
     from workbench.types import Frame
 
     steady_memory()
     height, width = size
-    images = moving_noise((height, width), 2 if name in SHIPPED else 1)  # only our models have a past
+    ours = name in SHIPPED
+    images = moving_noise((height, width), 2 if ours else 1)  # only our models have a past
     cpu = torch.device("cpu")
     before = reset_peak(cpu)
-    for _ in upscaler(name, device="cpu").upscale(Frame(image, index) for index, image in enumerate(images)):
+    source = PipelineUpscaler(load_pipeline(name, device="cpu", engine=TORCH), Settings(), name) if ours else name
+    for _ in upscaler(source, device="cpu").upscale(Frame(image, index) for index, image in enumerate(images)):
         pass
     return peak_memory(cpu) - before
 

@@ -55,12 +55,13 @@ def _answer(
 
     from workbench.bench.cost import reset_peak, stage_memory
     from workbench.bench.noise import moving_noise
+    from workbench.engines.table import TORCH
     from workbench.pipeline.load import load_pipeline
     from workbench.pipeline.memory import estimate_memory, steady_memory
 
     steady_memory()
     wanted, (height, width) = Settings.from_dict(settings), size
-    pipe = load_pipeline(source, **load)
+    pipe = load_pipeline(source, engine=TORCH, **load)
     for _ in pipe.stream(moving_noise((16, 16), 2), wanted):
         pass
     clip = moving_noise((height, width), frames)

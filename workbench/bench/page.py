@@ -39,7 +39,8 @@ def memory_page(rows: Sequence[Checked], growth: Mapping[int, int]) -> str:
         f"{max(r.ratio for r in rows):.2f}.",
         "",
         "VAE slicing makes the same picture within 1e-5; at the published width and 1280x720 output the decoder alone",
-        "then needs less than 40 % of what it needs whole (`tests/models/test_slicing.py` holds both).",
+        "then needs less than 40 % of what it needs whole (`tests/models/test_slicing.py` holds both). An autoencoder",
+        "that works at the LR frame's size (`shuffle`), as the embedded model's, is always run whole.",
         "",
         f"A longer clip needs no more: {many} frames took {growth[many] / growth[few]:.2f} times what {few} took.",
     ]
@@ -50,8 +51,8 @@ def memory_page(rows: Sequence[Checked], growth: Mapping[int, int]) -> str:
                 "",
                 "## A 4K frame on the CPU",
                 "",
-                f"{w}x{h} to {4 * w}x{4 * h}, the embedded model, {FOUR_K.settings.steps} steps, VAE slicing on, two "
-                f"frames. The estimate: {readable(row.estimated)} beside the weights. Measured: "
+                f"{w}x{h} to {4 * w}x{4 * h}, the embedded model, {FOUR_K.settings.steps} steps"
+                f", two frames. The estimate: {readable(row.estimated)} beside the weights. Measured: "
                 f"{readable(row.measured)}; the whole process, Python and libraries included, peaked at "
                 f"{readable(row.process)} of resident memory.",
             ]

@@ -23,12 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from workbench.bench.footprint import footprint
     from workbench.comparison.peer_table import STATED, PeerTable, disagreements, measure, page, shipped, with_excerpt
+    from workbench.engines.table import TORCH
     from workbench.models.folder import fingerprint
     from workbench.models.hub import SHIPPED
     from workbench.pipeline.load import load_pipeline
 
     table = measure(
-        {name: load_pipeline(name, device="cpu") for name in SHIPPED},
+        {name: load_pipeline(name, device="cpu", engine=TORCH) for name in SHIPPED},
         ROOT / "samples" / "scenes",
         models={name: fingerprint(folder) for name, folder in SHIPPED.items()},
         memory=footprint,
