@@ -37,7 +37,8 @@ SAMPLES = next((place / "samples" for place in PLACES if (place / "samples").is_
 # The latent has the size of the LR frame; the **temporal-aware decoder** makes four times as many pixels each way, and with
 # them the finest texture. ARTG cannot steady what is made after it. So each decoder block $k$ has a **Temporal Processor
 # Module**: the encoder reads the warped previous output $\tilde x_t$, and its features $F^{prev}_k$ are fused with the block's
-# own, $F^{cur}_k$. Both are pooled to $4\times4$ averages, laid out as sequences and joined to one:
+# own, $F^{cur}_k$. (In the embedded model the encoder reads what $\tilde x_t$ has beyond this frame's base picture, as ARTG
+# does: notebook 3.) Both are pooled to $4\times4$ averages, laid out as sequences and joined to one:
 #
 # $$S = \big[\,P_4(F^{cur}_k),\; P_4(F^{prev}_k)\,\big], \qquad T = \mathrm{conv}_3\big(\sigma(\mathrm{conv}_3(S))\big),$$
 #
@@ -84,14 +85,16 @@ wb.plots.tpm(trace, 5)
 # %% [markdown]
 # ## Features before and after fusion
 #
-# The current and the previous half as they go in, and what comes out, for the first block. Where the warp is right, the
-# two halves show the same things; that agreement is what the module can use.
+# The current and the previous half as they go in, and what comes out, for the first block. Where the encoder reads the whole
+# warped frame and the warp is right, the two halves show the same things; that agreement is what the module can use. Where it
+# reads only what the past has beyond this frame, the previous half is strong in the places that the past can tell of.
 
 # %%
 wb.plots.features(trace, "tpm.0.current", "tpm.0.previous", "tpm.0.fused", frame=5)
 
 # %% [markdown]
-# How alike are the two halves, block by block? (Correlation over places, mean over channels.)
+# How alike are the two halves, block by block? (Correlation over places, mean over channels; below 0 where one is strong, the
+# other is negative.)
 
 # %%
 import torch

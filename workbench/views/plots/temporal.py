@@ -8,6 +8,8 @@ from workbench.errors import TraceError
 from workbench.trace.trace import Trace
 from workbench.views.plots import style
 
+BARS = 2.3  # inches, with the caption
+
 
 @style.styled
 def tpm(trace: Trace, frame: int) -> Figure:
@@ -26,15 +28,16 @@ def tpm(trace: Trace, frame: int) -> Figure:
         for k in blocks
     ]
     height, width = added[blocks[0]].shape
-    columns = min(4, len(blocks))
+    columns = min(4, max(2, len(blocks)))
     rows = -(-len(blocks) // columns)
+    maps = rows * (style.WIDTH / (columns + 0.4) * height / width + 0.2)  # inches
     figure = style.new_figure(
-        rows * (style.WIDTH / (columns + 0.4) * height / width + 0.2) + 2.3,
+        maps + BARS,
         f"Frame {frame}: where each decoder block takes features of the warped previous output in (one scale), how "
         "alpha weighs the current against the previous half, and how strong the addition is (root mean square, against "
         "the block's output). Texture that must not flicker should be bright, wrongly warped places dark.",
     )
-    above, below = style.parts(figure, 2, 1, height_ratios=(rows, 1.0))
+    above, below = style.parts(figure, 2, 1, height_ratios=(maps, BARS))
     panels = style.grid(above, rows, columns, used=len(blocks))
     limits = style.from_zero(added.values())
     for panel, k in zip(panels.flat, blocks, strict=False):
