@@ -8,6 +8,7 @@ import pytest
 
 import workbench.train
 from tests.training import RECIPE
+from workbench.cli.main import main
 from workbench.cli.train import RECIPES
 from workbench.errors import TrainingError
 from workbench.train.recipe import load_recipe
@@ -65,6 +66,13 @@ def test_a_mistake_is_named_with_the_way_out(tmp_path: Path, text: str, message:
 def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cannot be read"):
         load_recipe(tmp_path / "none.toml")
+
+
+def test_the_command_names_the_recipes_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "regresor", "--data", ".", "--out", "nowhere"]) == 2
+    said = capsys.readouterr().err
+    assert "no recipe 'regresor'. Did you mean 'regressor'?" in said
+    assert ", ".join(RECIPES) in said
 
 
 def test_every_iteration_belongs_to_one_stage() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from workbench.errors import TrainingError, did_you_mean
+
 RECIPES = ("embedded", "published", "published_width", "regressor")
 EXAMPLES = """\
 examples:
@@ -41,9 +43,14 @@ def run(args: argparse.Namespace) -> int:
     from workbench.train.recipe import shipped
     from workbench.train.run import train
 
-    recipe = shipped(args.config)
+    recipe = shipped(args.config) if args.config in RECIPES else Path(args.config)
+    if not recipe.is_file():
+        hint = did_you_mean(args.config, RECIPES)
+        raise TrainingError(
+            f"there is no recipe {args.config!r}.{hint} Give a TOML file, or one of {', '.join(RECIPES)}."
+        )
     model = train(
-        recipe if recipe.is_file() else args.config,
+        recipe,
         args.data,
         args.out,
         heldout=args.heldout,

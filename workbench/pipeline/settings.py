@@ -95,8 +95,8 @@ class Settings:
     artg: float = setting(
         1.0,
         "temporal",
-        "Auto-Regressive Temporal Guidance: scale of the ControlNet's residuals (and, up to 1, of the model's "
-        "blend), 0 to 2; on is 1, off is 0",
+        "Auto-Regressive Temporal Guidance: scale of the ControlNet's residuals (and, up to 1, of the blend "
+        "of models that have one), 0 to 2; on is 1, off is 0",
         low=0.0,
         high=2.0,
     )

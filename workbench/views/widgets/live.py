@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.pipeline.pipeline import Pipeline
 
 NONE = "no tap"
-TAPS = ("flow", "warped", "fitted", "x0", "noise_pred", "decoded", "artg.mid", "tpm.0.fused")
+TAPS = ("flow", "warped", "base", "x0", "noise_pred", "decoded", "artg.mid", "tpm.0.fused")
 
 
 class Live(VBox):
