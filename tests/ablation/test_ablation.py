@@ -12,6 +12,7 @@ from PIL import Image
 from workbench.ablation import VARIANTS, Study, committed, effect, effects, measure
 from workbench.ablation.check import disagreements
 from workbench.ablation.page import bought, page
+from workbench.ablation.presets import presets
 from workbench.ablation.study import StudyRow, Value
 from workbench.cli import ablate
 from workbench.cli.main import main
@@ -78,6 +79,17 @@ def test_sentences_say_what_the_numbers_say(small) -> None:
     assert bought(small, row(psnr=0.2)) == (
         "It buys nothing that these scenes can show; it costs 0.20 dB less PSNR-Y and no time to speak of."
     )
+
+
+def test_a_row_that_is_quicker_and_better_is_one_preset(small, monkeypatch) -> None:
+    both, slow = row("1 step", psnr=0.1, time=0.6), row("8 steps", psnr=0.05, time=1.5)
+    both, slow = replace(both, changes={"steps": 1}), replace(slow, changes={"steps": 8})
+    for rows, named in (([both], {"Fast": both}), ([both, slow], {"Fast": both, "Best": slow})):
+        study = replace(small, rows=[replace(small.base, changes={}), *rows])
+        monkeypatch.setattr("workbench.ablation.presets.committed", lambda study=study: study)
+        found = {preset.name: preset.changes for preset in presets()}
+        assert found.pop("Balanced") == {}
+        assert found == {name: of.changes for name, of in named.items()}
 
 
 def test_a_table_that_no_longer_holds_is_found(small) -> None:

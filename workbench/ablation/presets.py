@@ -25,14 +25,14 @@ class Preset:
 
 
 def presets() -> tuple[Preset, ...]:
-    """``Fast``, ``Balanced`` and ``Best``; those that no row of the table earns are left out."""
+    """``Fast``, ``Balanced`` and ``Best``; those that no row of the table earns are left out. One row is one preset."""
     study = committed()
     rows = [
         row for row in study.rows[1:] if row.time is not None and set(row.changes) and set(row.changes) <= set(PARTS)
     ]
     quick = [row for row in rows if _harmless(study, row)]
-    good = [row for row in rows if row.time is not None and row.time <= LONGER and _better(row)]
     fast = min(quick, key=lambda row: row.time or 1.0, default=None)
+    good = [r for r in rows if r is not fast and r.time is not None and r.time <= LONGER and _better(r)]
     best = max(good, key=lambda row: row.values["psnr_y"].difference, default=None)
     found = [Preset("Fast", fast.changes, effect(study, fast))] if fast is not None else []
     found += [Preset("Balanced", {}, "the default settings, to which the others are compared")]
