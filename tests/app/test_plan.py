@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import workbench.app.planner as plan
+from tests.model_folders import MODEL
 from tests.video_material import make_video, pictures
 from workbench.app.planner import Planner, duration
 from workbench.app.planner_process import answer, probe
@@ -89,17 +90,20 @@ def test_memory_is_the_pipelines_own_estimate(planner, clip):
 
 
 def test_what_cannot_fit_is_refused_with_the_settings_that_do(planner, clip, monkeypatch):
+    """Of a model whose decoder has maps to slice."""
+    model, dis = str(MODEL), Settings(flow="dis", flow_size="input")
     large, small = (
-        planner._estimate("", "cpu", "float32", (96, 128), Settings(vae_slicing=on)).working for on in (False, True)
+        planner._estimate(model, "cpu", "float32", (96, 128), dis.but(vae_slicing=on)).working for on in (False, True)
     )
     assert small < large, "this test needs a setting that saves memory"
     monkeypatch.setattr(plan, "available_memory", lambda device: (small + large) // 2)
-    found = planner.plan(asked(), clip)
+    found = planner.plan(asked(model=model, settings=dis), clip)
     assert not found.fits
     assert found.seconds is None
     assert found.instead == {"vae_slicing": True}
     assert "vae_slicing" in found.text
-    assert planner.plan(asked(settings=Settings(**found.instead)), clip).fits
+    planner.speeds.put(model, "cpu", "float32", MEASURED)
+    assert planner.plan(asked(model=model, settings=dis.but(**found.instead)), clip).fits
 
 
 def test_where_no_setting_helps_a_smaller_size_is_named(planner, clip, monkeypatch):
