@@ -82,11 +82,12 @@ def follow_presets(choice: gr.Radio, presets: Sequence[Preset], form: Form) -> N
     places = [k for k, control in enumerate(controls()) if control.name in parts]
     inputs = [form.inputs[k] for k in places]
 
-    def use(chosen: str) -> list[Any]:
+    def use(chosen: str) -> dict[Any, Any]:
+        """By input: of a single one gradio would take a list for its value."""
         if chosen not in known:
-            return [gr.skip() for _ in inputs]
+            return {part: gr.skip() for part in inputs}
         values = list(known[chosen].to_dict().values())
-        return [gr.update(value=values[k]) for k in places]
+        return {part: gr.update(value=values[k]) for part, k in zip(inputs, places, strict=True)}
 
     def name(*values: Any) -> Any:
         wanted = [list(settings.to_dict().values()) for settings in known.values()]
