@@ -33,6 +33,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.errors import ModelError
+from workbench.models.correction import Correction
 from workbench.models.networks import ConfigMixin, ModelMixin, register_to_config
 from workbench.trace.tap import Tap, untapped
 
@@ -231,14 +232,16 @@ class Decoder(nn.Module):
         resampling: Resampling = "stages",
         base_widths: Sequence[int] = (),
         base_blocks: Sequence[int] = (),
+        corrected: bool = False,
     ) -> None:
         super().__init__()
-        self.trunk = self.enlarge = None
+        self.trunk = self.enlarge = self.correct = None
         if base_widths:
             *trunk, last, shuffle = on_grid(
                 COLOURS, out_channels, base_widths, base_blocks, act_fn, padding_mode, temporal=False
             )
             self.trunk, self.enlarge = nn.Sequential(*trunk), nn.Sequential(last, shuffle)
+            self.correct = Correction(base_widths[-1], padding_mode) if corrected else None
             latent_channels += base_widths[-1] - COLOURS
         if resampling == "shuffle":
             self.layers = nn.Sequential(*on_grid(latent_channels, out_channels, widths, blocks, act_fn, padding_mode))
@@ -263,20 +266,23 @@ class Decoder(nn.Module):
         """The blocks that fuse temporal memory, in the order they run."""
         return [layer for layer in self.layers if isinstance(layer, TemporalBlock)]
 
-    def base(self, colours: Tensor) -> Base:
-        """Colours (B, 3, h, w), the latent's first three channels -> the picture that they make without any detail."""
+    def base(self, colours: Tensor, lr: Tensor) -> Base:
+        """Colours (B, 3, h, w), the latent's first three channels -> the picture that they make without any detail.
+
+        ``lr``: the same as a picture, on [-1, 1].
+        """
         if self.trunk is None or self.enlarge is None:
             raise ModelError("this autoencoder makes no base picture: decoder_base_out_channels is empty.")
         features = self.trunk(bounded(colours))
-        return Base(self.enlarge(features) * 2 - 1, features)
+        picture = self.enlarge(features) * 2 - 1
+        return Base(picture if self.correct is None else self.correct(picture, features, lr), features)
 
     def forward(
         self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped, base: Base | None = None
     ) -> Tensor:
-        """Latents -> pictures around [-1, 1], not clamped. ``base``: that of these colours, where it is there."""
-        if self.trunk is None:
+        """Latents -> pictures around [-1, 1], not clamped. ``base``: that of these colours, where there is one."""
+        if base is None:
             return run_layers(self.layers, bounded(latent), memory, tap) * 2 - 1
-        base = base or self.base(latent[:, :COLOURS])
         detail = torch.cat([base.features, bounded(latent[:, COLOURS:])], 1)
         return base.picture + 2 * run_layers(self.layers, detail, memory, tap)
 
@@ -328,7 +334,8 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
     decoder's convolutions see beyond the edge: published ``zeros``; with ``replicate`` a flat latent is a flat picture.
     ``resampling``, ours too: published ``stages``; ``shuffle`` has one stage, on the latent's grid, and the encoder may
     have fewer blocks than the decoder: as many of the decoder's first blocks then have a memory. Its decoder's base,
-    where ``decoder_base_out_channels`` and ``num_decoder_base_blocks`` describe one, makes a picture of the colours.
+    where ``decoder_base_out_channels`` and ``num_decoder_base_blocks`` describe one, makes a picture of the colours;
+    with ``decoder_base_corrected`` it then corrects it by the colours, as strongly as it sees fit.
     """
 
     @register_to_config
@@ -354,10 +361,13 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
         resampling: Resampling = "stages",
         decoder_base_out_channels: Sequence[int] = (),
         num_decoder_base_blocks: Sequence[int] = (),
+        decoder_base_corrected: bool = False,
     ) -> None:
         super().__init__()
         if decoder_base_out_channels and resampling != "shuffle":
             raise ModelError("decoder_base_out_channels is for an autoencoder with resampling shuffle.")
+        if decoder_base_corrected and not decoder_base_out_channels:
+            raise ModelError("decoder_base_corrected is for an autoencoder with decoder_base_out_channels.")
         if resampling not in STAGES:
             raise ModelError(f"resampling must be one of {', '.join(STAGES)}, got {resampling!r}.")
         count, why = STAGES[resampling]
@@ -391,6 +401,7 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
             resampling,
             decoder_base_out_channels,
             num_decoder_base_blocks,
+            decoder_base_corrected,
         )
         self.scaling_factor = scaling_factor
 
@@ -404,10 +415,12 @@ class TemporalAutoencoderTiny(ModelMixin, ConfigMixin):
 
     def base(self, colours: Tensor) -> Base:
         """The latent's colours (B, 3, h, w) -> the picture that the decoder makes of them alone."""
-        return self.decoder.base(colours / self.scaling_factor)
+        return self.decoder.base(colours / self.scaling_factor, colours)
 
     def decode(
         self, latent: Tensor, memory: Sequence[Tensor] | None = None, tap: Tap = untapped, base: Base | None = None
     ) -> Tensor:
         """Latent (B, 4, h, w) -> picture (B, 3, H, W) around [-1, 1], unclamped. ``memory`` None: no TPM."""
+        if base is None and self.config["decoder_base_out_channels"]:
+            base = self.base(latent[:, :COLOURS])
         return self.decoder(latent / self.scaling_factor, memory, tap, base)

@@ -24,13 +24,12 @@ from workbench.pipeline.stream import guide, predict, residuals
 from workbench.train import losses
 from workbench.train.data import Batch
 from workbench.train.recipe import Losses, Stage
+from workbench.train.sampling import Draws
 
 WIDTH = 64
 RIDGE = 1e-4  # of the mean square, in least squares
 BRANCH = 0.1  # of what the detail's other channels add at first
 WITHOUT_TPM = Settings(tpm=False)
-TIMESTEPS = ((999, 4.0), (749, 3.0), (499, 3.0), (249, 3.0), (874, 0.7), (624, 0.7), (374, 0.7), (124, 0.7))
-"""Those of four steps, and how often each is drawn; those between them, which eight steps use, now and then."""
 
 
 class ResidualCode(nn.Module):
@@ -119,22 +118,22 @@ def regression(models: Models, batch: Batch, weights: Losses) -> Tensor:
     return losses.single(picture, picture, batch.hr[:, 0], weights)
 
 
-def coding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, weights: Losses, noise: Tensor) -> Tensor:
+def coding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, weights: Losses, random: Draws) -> Tensor:
     """The loss of decoding the code; some of the samples have no detail, all others a little noise on it."""
     hr, lr = batch.hr[:, 0], batch.lr[:, 0]
     without = round(stage.plain * len(hr))
     base = models.vae.base(lr)
     detail = code(hr, base.picture)
     strength = stage.jitter * torch.linspace(0, 1, len(hr), device=hr.device).view(-1, 1, 1, 1)
-    detail = detail + strength * noise[:, 0, COLOURS:]
+    detail = detail + strength * random.noise[0, :, 0, COLOURS:]
     detail = torch.cat([torch.zeros_like(detail[:without]), detail[without:]])
     picture = models.vae.decode(torch.cat([lr, detail], 1), base=base)
     return losses.single(picture, picture, hr, weights)
 
 
-def embedding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, chance: Tensor) -> Tensor:
+def embedding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, random: Draws) -> Tensor:
     """Mean square error of the first channels of the ControlNet's embedding as the code: what of it the past shows."""
-    past = true_past(models, batch, stage, chance[0])
+    past = true_past(models, batch, stage, random.softness[0])
     guidance = guide(models, past, batch.flow[:, 0], batch.lr[:, 1], WITHOUT_TPM)
     assert guidance.embedding is not None
     assert guidance.base is not None
@@ -143,22 +142,22 @@ def embedding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, ch
     return F.mse_loss(guidance.embedding[:, : detail.shape[1]].float(), detail)
 
 
-def diffusion(models: Models, code: ResidualCode, batch: Batch, stage: Stage, noise: Tensor, chance: Tensor) -> Tensor:
+def diffusion(models: Models, code: ResidualCode, batch: Batch, stage: Stage, random: Draws, k: int = 0) -> Tensor:
     """Mean square error of x0 from the noised truth; the first ``guided`` samples see a true past, warped.
 
-    ``noise``: (B, 1, L, h, w); ``chance``: (3, B) in 0..1.
+    ``k``: the frame whose chance decides.
     """
     hr, lr = batch.hr[:, 1], batch.lr[:, 1]
     prompt, some = models.prompt.expand(len(hr), -1, -1), round(stage.guided * len(hr))
-    past = true_past(models, batch.clips(some), stage, chance[0, :some])
+    past = true_past(models, batch.clips(some), stage, random.softness[k, :some])
     guidance = guide(models, past, batch.flow[:some, 0], lr[:some], WITHOUT_TPM)
     assert guidance.embedding is not None
     assert guidance.base is not None
     with torch.no_grad():
         detail = code(hr, torch.cat([guidance.base.picture, models.vae.base(lr[some:]).picture]))
-        timesteps = drawn_timesteps(chance[1])
+        timesteps = random.timesteps[k]
         kept = models.schedule(4).alphas_cumprod.to(hr.device)[timesteps].view(-1, 1, 1, 1)
-        state = kept.sqrt() * torch.cat([lr, detail], 1) + (1 - kept).sqrt() * noise[:, 0]
+        state = kept.sqrt() * torch.cat([lr, detail], 1) + (1 - kept).sqrt() * random.noise[0, :, k]
     seen = torch.cat([state, lr], 1)
     found = residuals(models, seen[:some], timesteps[:some], prompt[:some], guidance.embedding, 1.0)
     *down, mid = (_filled(residual, len(hr)) for residual in found)
@@ -167,22 +166,14 @@ def diffusion(models: Models, code: ResidualCode, batch: Batch, stage: Stage, no
 
 
 @torch.no_grad()
-def true_past(models: Models, batch: Batch, stage: Stage, chance: Tensor) -> Tensor:
+def true_past(models: Models, batch: Batch, stage: Stage, softness: Tensor) -> Tensor:
     """The first frame of each clip (B, 3, H, W).
 
-    That of ``softened`` of the samples is mixed with the decoder's base picture of it, by up to all of it.
-    ``chance``: (B,) in 0..1.
+    That of the first ``softened`` of the samples is mixed with the decoder's base picture of it, by ``softness`` (B,).
     """
-    past, some = batch.hr[:, 0].clone(), chance < stage.softened
-    soft = (chance[some] / stage.softened).view(-1, 1, 1, 1)
-    past[some] = torch.lerp(past[some], models.vae.base(batch.lr[some, 0]).picture, soft)
-    return past
-
-
-def drawn_timesteps(chance: Tensor) -> Tensor:
-    """(B,) in 0..1 -> timesteps (B,), each as often as ``TIMESTEPS`` says."""
-    steps, often = (torch.tensor(column, device=chance.device) for column in zip(*TIMESTEPS, strict=True))
-    return steps[torch.searchsorted(often.cumsum(0) / often.sum(), chance).clamp(max=len(steps) - 1)]
+    past, some = batch.hr[:, 0], round(stage.softened * len(batch.hr))
+    soft = torch.lerp(past[:some], models.vae.base(batch.lr[:some, 0]).picture, softness[:some].view(-1, 1, 1, 1))
+    return torch.cat([soft, past[some:]])
 
 
 def _filled(guided: Tensor, count: int) -> Tensor:

@@ -47,7 +47,7 @@ class Objective(nn.Module):
         self, batch: Batch, stage: Stage, random: Choices | Draws, k: int = 0, past: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """The loss; where a stage takes frames in turn, that of frame ``k`` after ``past``, and the frame it made."""
-        if isinstance(random, Draws) and stage.trains == "samples":
+        if isinstance(random, Draws) and stage.lesson.in_turn:
             loss, made = sampled(self.models, batch, stage, self.weights, random, k, past)
             if stage.diffusion:  # without it, what the true past taught ARTG is forgotten
                 loss = loss + stage.diffusion * self._diffusion(batch.frames(max(k - 1, 0), 2), stage, random, k)
@@ -67,12 +67,12 @@ class Objective(nn.Module):
             return self._diffusion(batch, stage, random, 0)
         code = cast(ResidualCode, self.code)
         if stage.trains == "code":
-            return coding(self.models, code, batch, stage, self.weights, random.noise[0])
-        return embedding(self.models, code, batch, stage, random.chance[0])
+            return coding(self.models, code, batch, stage, self.weights, random)
+        return embedding(self.models, code, batch, stage, random)
 
     def _diffusion(self, pair: Batch, stage: Stage, random: Draws, k: int) -> Tensor:
         code = cast(ResidualCode, self.code)
-        return diffusion(self.models, code, pair, stage, random.noise[0, :, k : k + 1], random.chance[k])
+        return diffusion(self.models, code, pair, stage, random, k)
 
 
 def _seeded(seed: int, make: Callable[[], Part]) -> Part:

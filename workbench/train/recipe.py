@@ -30,6 +30,8 @@ class Lesson:
     """the parameters that learn: beginnings of their names, ``temporal`` for the decoder's part of TPM"""
     frames: int = 1
     """the fewest frames it needs"""
+    in_turn: bool = False
+    """whether each frame of a rollout is learnt from in its turn"""
     regresses: bool = False
     """whether it learns from pictures alone, on rollouts with gradients through all of their frames"""
 
@@ -39,19 +41,21 @@ TRAINS = {
     "all": Lesson(NETWORKS, regresses=True),
     "artg": Lesson(("controlnet", "conditioning"), regresses=True),
     "tpm": Lesson(("vae.encoder", "temporal"), regresses=True),
-    "decoder": Lesson(("vae.decoder.trunk", "vae.decoder.enlarge")),
+    "decoder": Lesson(("vae.decoder.trunk", "vae.decoder.enlarge", "vae.decoder.correct")),
     "code": Lesson(("vae.decoder.layers", "code")),
     "embedding": Lesson(("conditioning",), frames=2),
     "diffusion": Lesson(("unet", "controlnet", "conditioning"), frames=2),
-    "samples": Lesson((*NETWORKS[:4], "vae.decoder.layers", "temporal")),
+    "samples": Lesson((*NETWORKS[:4], "vae.decoder.layers", "temporal"), in_turn=True),
+    "memory": Lesson(("vae.encoder", "temporal"), in_turn=True),
     "denoiser": Lesson(("unet",)),
     "fusion": Lesson(("vae.decoder", "temporal"), frames=2),
     "guidance": Lesson(("controlnet", "conditioning"), frames=2),
 }
 """A regressing model learns all at once, then ARTG without TPM, or TPM. A generative one learns its ``decoder`` from
 the LR frame alone, the ``code`` of what that lacks, an ``embedding`` that reads that code in a true past, the
-``diffusion`` of the code, guided by such a past, and then from ``samples`` after its own past. The published one learns
-its ``denoiser`` on its own steps, ``fusion`` (TPM) after the true neighbour, ``guidance`` (ARTG) after an own frame.
+``diffusion`` of the code, guided by such a past, and then from ``samples`` after its own past; TPM's ``memory`` alone
+may learn from those last. The published one learns its ``denoiser`` on its own steps, ``fusion`` (TPM) after the true
+neighbour, ``guidance`` (ARTG) after an own frame.
 """
 
 
@@ -121,7 +125,7 @@ class SceneMaterial(Material):
 class Stage:
     """One stage: ``iterations`` batches of ``batch`` clips of ``frames`` frames, ``patch`` LR pixels wide.
 
-    Each batch is one step of Adam; for ``samples``, each frame of it is.
+    Each batch is one step of Adam; for ``samples`` and ``memory``, each frame of it is.
     """
 
     name: str
@@ -180,7 +184,7 @@ class Stage:
     @property
     def turns(self) -> int:
         """Steps of Adam in one iteration: where a clip's frames are learnt from in turn, one for each."""
-        return self.frames if self.trains == "samples" else 1
+        return self.frames if self.lesson.in_turn else 1
 
     @property
     def fuses(self) -> bool:

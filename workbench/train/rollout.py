@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from workbench.models.autoencoder import Base
 from workbench.models.models import Models
 from workbench.pipeline.settings import Settings
-from workbench.pipeline.stream import decode, denoise, guide
+from workbench.pipeline.stream import Guidance, decode, denoise, guide
 from workbench.trace.tap import Tap, untapped
 from workbench.train import losses
 from workbench.train.data import Batch
@@ -56,12 +57,24 @@ def roll(models: Models, batch: Batch, settings: Settings, noise: Tensor) -> Rol
 def picture(
     models: Models, batch: Batch, k: int, past: Tensor | None, settings: Settings, noise: Tensor, tap: Tap = untapped
 ) -> Tensor:
-    """Frame ``k`` (B, 3, H, W) after the frame ``past``; ``noise``: (B, L, h, w)."""
-    lr, guidance = batch.lr[:, k], None
+    """Frame ``k`` (N B, 3, H, W) after the frame ``past``, made of N noises each; ``noise``: (N B, L, h, w)."""
+    lr, guidance, times = batch.lr[:, k], None, len(noise) // len(batch.lr)
     if past is not None and (settings.artg or settings.tpm):
-        guidance = guide(models, past, batch.flow[:, k - 1], lr, settings)
+        guidance = repeated(guide(models, past, batch.flow[:, k - 1], lr, settings), times)
+    lr = torch.cat([lr] * times)
     latent = denoise(models, lr, noise, settings.steps, guidance, artg=settings.artg)
     return decode(models, latent, lr, guidance, tap=tap)
+
+
+def repeated(guidance: Guidance, times: int) -> Guidance:
+    """The same past for ``times`` as many samples."""
+
+    def again(value: Tensor | None) -> Tensor | None:
+        return None if value is None else torch.cat([value] * times)
+
+    memory = None if guidance.memory is None else [torch.cat([value] * times) for value in guidance.memory]
+    base = None if guidance.base is None else Base(*(torch.cat([value] * times) for value in guidance.base))
+    return replace(guidance, embedding=again(guidance.embedding), memory=memory, past=again(guidance.past), base=base)
 
 
 def objective(models: Models, batch: Batch, stage: Stage, weights: Losses, random: Choices) -> Tensor:

@@ -19,16 +19,21 @@ from workbench.train.recipe import Losses, Stage
 from workbench.train.rollout import picture
 
 OTHER_STEPS = (1, 2, 8)
+TIMESTEPS = ((999, 4.0), (749, 3.0), (499, 3.0), (249, 3.0), (874, 0.7), (624, 0.7), (374, 0.7), (124, 0.7))
+"""Those of four steps, and how often each is drawn; those between them, which eight steps use, now and then."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decides in one iteration of T frames; the last three, for each frame."""
+    """What chance decides in one iteration of T frames; the last three, for each frame: ARTG and TPM are left out only
+    under the usual number of steps."""
 
     noise: Tensor
     """(2, B, T, L, h, w)"""
-    chance: Tensor
-    """(T, 3, B) in 0..1, for the loss of diffusion"""
+    softness: Tensor
+    """(T, B) in 0..1, of the true pasts that are not sharp, for the loss of diffusion"""
+    timesteps: Tensor
+    """(T, B), for the same"""
     steps: tuple[int, ...]
     artg: tuple[bool, ...]
     tpm: tuple[bool, ...]
@@ -39,16 +44,25 @@ class Draws:
         random = np.random.default_rng([seed, iteration, 2])
         noise = torch.Generator(device).manual_seed(int(random.integers(2**62)))
         frames = stage.frames
-        chance = random.random((frames, 3, shape[0]), dtype=np.float32)
-        artg, tpm, other = random.random((3, frames))
+        softness = random.random((frames, shape[0]), dtype=np.float32)
+        timesteps = drawn_timesteps(random, (frames, shape[0]))
+        usual = random.random(frames) >= stage.other_steps
         which = random.choice(OTHER_STEPS, frames)
+        artg, tpm = random.random((2, frames)) >= np.array([[stage.dropout], [stage.tpm_dropout]])
         return cls(
             noise=torch.randn(2, *shape, generator=noise, device=device),
-            chance=torch.from_numpy(chance).to(device),
-            steps=tuple(int(w) if o < stage.other_steps else stage.steps for w, o in zip(which, other, strict=True)),
-            artg=tuple(bool(a >= stage.dropout) for a in artg),
-            tpm=tuple(stage.fuses and bool(t >= stage.tpm_dropout) for t in tpm),
+            softness=torch.from_numpy(softness).to(device),
+            timesteps=torch.from_numpy(timesteps).to(device),
+            steps=tuple(np.where(usual, stage.steps, which).tolist()),
+            artg=tuple((artg | ~usual).tolist()),
+            tpm=tuple(stage.fuses and t for t in (tpm | ~usual).tolist()),
         )
+
+
+def drawn_timesteps(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Each as often as ``TIMESTEPS`` says."""
+    steps, often = (np.array(column) for column in zip(*TIMESTEPS, strict=True))
+    return random.choice(steps, shape, p=often / often.sum())
 
 
 def sampled(
@@ -56,10 +70,11 @@ def sampled(
 ) -> tuple[Tensor, Tensor]:
     """The loss of frame ``k`` after the model's own frame ``past`` (B, 3, H, W), and the frame it made of it."""
     settings = Settings(steps=random.steps[k], artg=float(random.artg[k]), tpm=random.tpm[k])
+    noise = random.noise[: 2 if stage.energy else 1, :, k].flatten(0, 1)
+    made = picture(models, batch, k, past, settings, noise)
     if stage.energy:
         batch, past = batch.twice(), None if past is None else torch.cat([past, past])
-    noise = random.noise[:, :, k].flatten(0, 1)[: len(batch.lr)]
-    made, truth = picture(models, batch, k, past, settings, noise), batch.hr[:, k]
+    truth = batch.hr[:, k]
     loss = losses.single(made, made, truth, weights)
     if stage.consistency:
         loss = loss + stage.consistency * losses.consistency(made[:, None], truth[:, None])
