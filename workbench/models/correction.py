@@ -3,7 +3,9 @@
     picture + enlarge(strength * (lr - downscale(picture)))
 
 On a clean frame the disagreement is what the picture lacks; on a noisy or compressed one it is what the codec has done,
-which the picture is better without. So the decoder says how strong the correction is, pixel by pixel.
+which the picture is better without. So the decoder says how strong the correction is, pixel by pixel: from the LR
+frame, the disagreement and its own features there, and from what the whole frame is like, as a codec has been at all of
+it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from torch import Tensor, nn
 from workbench.pixels import SCALE, downscale, upscale
 
 COLOURS = 3
+WIDTH = 16
+GAIN = 20.0  # disagreements are small
 RADIUS = 2  # LR pixels on each side that an enlarged pixel is made of
 TAPS = 16  # output pixels a side that an LR pixel is made of
 
@@ -32,7 +36,10 @@ class Correction(nn.Module):
 
     def __init__(self, channels: int, padding_mode: Literal["zeros", "replicate"]) -> None:
         super().__init__()
-        self.strength = nn.Conv2d(channels, 1, 3, padding=1, padding_mode=padding_mode)
+        self.seen = nn.Conv2d(2 * COLOURS + channels, WIDTH, 3, padding=1, padding_mode=padding_mode)
+        self.near = nn.Conv2d(WIDTH, WIDTH, 3, padding=1, padding_mode=padding_mode)
+        self.everywhere = nn.Conv2d(WIDTH, WIDTH, 1)
+        self.strength = nn.Conv2d(WIDTH, 1, 3, padding=1, padding_mode=padding_mode)
         self.enlarge = nn.Conv2d(
             COLOURS, COLOURS * SCALE**2, 2 * RADIUS + 1, padding=RADIUS, padding_mode="replicate", bias=False
         )
@@ -47,7 +54,9 @@ class Correction(nn.Module):
 
     def forward(self, picture: Tensor, features: Tensor, lr: Tensor) -> Tensor:
         disagreement = lr - self.downscaled(picture)
-        strength = torch.sigmoid(self.strength(features))
+        seen = F.relu(self.seen(torch.cat([lr, GAIN * disagreement, features], 1)))
+        looks = F.relu(self.near(seen) + self.everywhere(seen.mean((2, 3), keepdim=True)))
+        strength = torch.sigmoid(self.strength(looks))
         return picture + F.pixel_shuffle(self.enlarge(strength * disagreement), SCALE)
 
     def downscaled(self, picture: Tensor) -> Tensor:

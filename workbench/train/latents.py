@@ -114,8 +114,10 @@ def _cells(missing: Tensor) -> Tensor:
 
 def regression(models: Models, batch: Batch, weights: Losses) -> Tensor:
     """The loss of the decoder's base picture of the LR frame."""
-    picture = models.vae.base(batch.lr[:, 0]).picture
-    return losses.single(picture, picture, batch.hr[:, 0], weights)
+    lr, hr = batch.lr[:, 0], batch.hr[:, 0]
+    share = losses.shares(lr, hr)
+    picture = share * models.vae.base(lr).picture
+    return losses.single(picture, picture, share * hr, weights)
 
 
 def coding(models: Models, code: ResidualCode, batch: Batch, stage: Stage, weights: Losses, random: Draws) -> Tensor:

@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.flow.warp import warp
-from workbench.pixels import downscale
+from workbench.pixels import downscale, upscale
 from workbench.train.recipe import Losses
 
 SEEN = 0.08  # a pixel of the truth counts as seen before where its warped past differs less than this on [-1, 1]
+FAINT = 0.004  # on [-1, 1]: half a level, as nothing is nearer
 LUMA = (0.299, 0.587, 0.114)
 PATCHES = ((4, 4), (8, 4), (16, 8))  # size and stride, in pixels, of the patches whose norms the energy score takes
 
@@ -22,6 +23,15 @@ def single(picture: Tensor, decoded: Tensor, truth: Tensor, weights: Losses) -> 
         + weights.gradient * gradient_l1(picture, truth)
         + weights.decoded * l1(decoded, truth)
     )
+
+
+def shares(lr: Tensor, truth: Tensor) -> Tensor:
+    """(B, 1, 1, 1), of mean 1: how much each sample counts, the more the nearer bicubic interpolation comes to it.
+
+    Quality is told in decibels over that, so an error of a part in ten counts alike in soft clips and in textures.
+    """
+    missed = (upscale(lr) - truth).abs().mean((1, 2, 3), keepdim=True) + FAINT
+    return missed.reciprocal() / missed.reciprocal().mean()
 
 
 def temporal(pictures: Tensor, truth: Tensor, motion: Tensor, weights: Losses) -> Tensor:

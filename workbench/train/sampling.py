@@ -75,7 +75,8 @@ def sampled(
     if stage.energy:
         batch, past = batch.twice(), None if past is None else torch.cat([past, past])
     truth = batch.hr[:, k]
-    loss = losses.single(made, made, truth, weights)
+    share = losses.shares(batch.lr[:, k], truth)
+    loss = losses.single(share * made, share * made, share * truth, weights)
     if stage.consistency:
         loss = loss + stage.consistency * losses.consistency(made[:, None], truth[:, None])
     if stage.temporal and past is not None and random.artg[k]:  # agreeing with the past is for ARTG to learn
