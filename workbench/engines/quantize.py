@@ -11,15 +11,16 @@ from torch import Tensor
 
 from workbench.errors import EngineError
 
+WIDE = 0.5  # of the most channels on both sides of a convolution: where a decoder's time goes
 Rows = Sequence[Sequence[Tensor]]
 """Of each of some calls, the inputs in the graph's order."""
 
 
 def quantize(graph: Path, path: Path, rows: Rows, grid: tuple[int, int]) -> None:
-    """Writes the graph anew with its convolutions on ``grid`` (h, w) in int8, but for the first and the last one.
+    """Writes the graph anew with its wide convolutions on ``grid`` (h, w) in int8, but for the first and the last one.
 
-    What comes before and after them, and all on other grids, stays float32: an error made on the latent's grid is
-    smoothed by the layers after it, one made in the picture is seen. Weights have seven bits, since processors without
+    The narrow ones, those that make pixels, and all on other grids stay float32: an error made in features is smoothed
+    by the layers after it, one made in the picture is seen. Weights have seven bits, since processors without
     VNNI add two products in sixteen. Raises EngineError where ONNX Runtime's quantizer fails.
     """
     import onnx
@@ -52,13 +53,22 @@ def quantize(graph: Path, path: Path, rows: Rows, grid: tuple[int, int]) -> None
 
 
 def _inner(model: object, grid: tuple[int, int]) -> list[str]:
-    """Names of the convolutions (B, C, h, w) on this grid, without the graph's first and last."""
+    """Names of the convolutions (B, C, h, w) on this grid that are wide and make no pixels, without the graph's first
+    and last."""
     import onnx
 
     inferred = onnx.shape_inference.infer_shapes(model).graph  # type: ignore[arg-type]
     shapes = {value.name: [n.dim_value for n in value.type.tensor_type.shape.dim] for value in inferred.value_info}
+    kernels = {value.name: min(value.dims[:2]) for value in inferred.initializer if len(value.dims) == 4}
+    shuffled = {node.input[0] for node in inferred.node if node.op_type == "DepthToSpace"}
     layers = [node for node in inferred.node if node.op_type == "Conv"][1:-1]
-    return [node.name for node in layers if shapes.get(node.output[0], [])[2:] == list(grid)]
+    return [
+        node.name
+        for node in layers
+        if shapes.get(node.output[0], [])[2:] == list(grid)
+        and kernels[node.input[1]] >= WIDE * max(kernels.values())
+        and node.output[0] not in shuffled
+    ]
 
 
 @contextmanager
