@@ -37,13 +37,15 @@ SAMPLES = next((place / "samples" for place in PLACES if (place / "samples").is_
 # A generative model is not trained in one go. Its recipe (`workbench/train/configs/embedded.toml`) has stages, each of which
 # learns one thing that the next one needs:
 #
-# 1. **decoder**: the picture that follows from the LR frame alone, a regression;
+# 1. **decoder**: the picture that follows from the LR frame alone, a regression (later once more, when that picture is
+#    corrected by the LR frame);
 # 2. **code**: what that picture lacks, as a few channels of detail beside the LR frame's colours: the latent;
 # 3. **embedding**: what of that code a *true* past shows;
 # 4. **diffusion**: the code out of noise, some of the samples guided by a true past;
-# 5. **rollouts**: frame after frame on the model's *own* past, as it will be run.
+# 5. **rollouts**: frame after frame on the model's *own* past, as it will be run;
+# 6. **memory**: TPM alone, on such frames.
 #
-# Why the last one? A model that has only seen true pasts trusts them. Its own frames have errors, which it then takes for
+# Why rollouts? A model that has only seen true pasts trusts them. Its own frames have errors, which it then takes for
 # detail and adds to. The questions: what does each stage bring, how large is that trust, and does a model drift?
 
 # %% [markdown]
@@ -73,7 +75,7 @@ from workbench.views.plots.style import COLOURS, new_figure, styled
 
 # %%
 recipe = load_recipe(shipped("embedded"))
-ITERATIONS = {"decoder": 40, "code": 40, "embedding": 20, "diffusion": 20, "samples": 1}  # by what a stage trains
+ITERATIONS = {"decoder": 40, "code": 40, "embedding": 20, "diffusion": 20, "samples": 1, "memory": 1}
 stages = [
     replace(s, iterations=ITERATIONS[s.trains], batch=2, patch=16, frames=min(s.frames, 3), scenes=0.0)
     for s in recipe.stages
@@ -131,8 +133,8 @@ for clip, rows in record["after"].items():
 # Diffusion makes detail out of noise and pays for it, pixel by pixel: flicker doubles. And as long as the model has only seen
 # true pasts, its own ones do it harm, by some decibels: with ARTG off it is *nearer* to the original. Rollouts turn that round.
 # Where a camera pans over a still, the past holds what this frame has lost, and the finished model with ARTG is the best of all
-# rows. Where a hand turns a cup, the decoder alone is nearer, as a regression is: PSNR rewards the mean. There ARTG is for
-# steadiness.
+# rows. Where a hand turns a cup, it is a little nearer without: there ARTG is for steadiness. The correction by the LR frame
+# brings likeness to both clips.
 
 # %% [markdown]
 # ## A hundred frames

@@ -39,6 +39,7 @@ STAGES = {
     "diffusion": "then diffusion, after a true past",
     "three": "then rollouts of three frames",
     "eight": "then rollouts of eight frames",
+    "corrected": "then a picture corrected by the LR frame",
 }
 RUNS = (
     ("decoder", "the decoder alone", Settings(steps=1, artg=0, tpm=False)),

@@ -194,7 +194,8 @@ class Session:
         for k in range(stage.turns):
             with self.accelerator.autocast():
                 loss, past = self.objective(batch, stage, random, k, past)
-            self._learn(loss, within * stage.turns + k)
+            if loss.requires_grad:  # TPM alone has nothing to learn from a clip's first frame
+                self._learn(loss, within * stage.turns + k)
             losses.append(loss.detach())
         self.iteration += 1
         return torch.stack(losses).mean()
