@@ -1,5 +1,6 @@
 """The back-projection that a decoder learns: its kernels are those of pixels.py, its strength is the decoder's."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,15 @@ def test_a_base_that_is_corrected_is_nearer_to_the_lr_frame() -> None:
     vae.decoder.correct = None
     plain = vae.base(lr).picture
     assert (downscale(corrected) - lr).abs().mean() < 0.8 * (downscale(plain) - lr).abs().mean()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_model_loaded_in_half_precision_has_the_same_kernels(dtype: torch.dtype, tmp_path: Path) -> None:
+    TemporalAutoencoderTiny(**BASED, decoder_base_corrected=True).save_pretrained(tmp_path)
+    loaded = TemporalAutoencoderTiny.from_pretrained(tmp_path, torch_dtype=dtype).decoder.correct
+    assert loaded is not None
+    assert torch.allclose(loaded.smaller.float(), correction(0.5).smaller, atol=1e-3)
+    assert torch.get_default_dtype() == torch.float32
 
 
 def test_there_is_nothing_to_correct_without_a_base() -> None:

@@ -67,17 +67,18 @@ class Correction(nn.Module):
 
 
 def bicubic_taps() -> Tensor:
-    """(16,): what an LR pixel takes of the output pixels of a line around it."""
-    lines = torch.eye(SCALE * TAPS)[:, None, None].expand(-1, 1, SCALE, -1)  # each with one bright pixel
+    """(16,), float32 whatever precision a model is loaded in: what an LR pixel takes of the output pixels around it."""
+    pixels = torch.eye(SCALE * TAPS, dtype=torch.float32)
+    lines = pixels[:, None, None].expand(-1, 1, SCALE, -1)  # each with one bright pixel
     middle = downscale(lines)[:, 0, 0, TAPS // 2]
     start = SCALE * (TAPS // 2) - (TAPS - SCALE) // 2
     return middle[start : start + TAPS].clone()
 
 
 def bicubic_cells() -> Tensor:
-    """(16, 5, 5): what each output pixel of a cell, row by row, takes of the LR pixels around it."""
+    """(16, 5, 5), float32: what each output pixel of a cell, row by row, takes of the LR pixels around it."""
     side = 2 * RADIUS + 1
-    bright = torch.eye(side**2).view(side**2, 1, side, side)  # each with one bright pixel
+    bright = torch.eye(side**2, dtype=torch.float32).view(side**2, 1, side, side)  # each with one bright pixel
     around = F.pad(bright, (side, side, side, side))
     cells = F.pixel_unshuffle(upscale(around), SCALE)[:, :, side + RADIUS, side + RADIUS]
     return cells.T.reshape(SCALE**2, side, side).contiguous()
