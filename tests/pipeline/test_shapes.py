@@ -37,6 +37,7 @@ CALLS = [
     (aten.native_batch_norm, lambda x: F.batch_norm(x, torch.rand(4, device=x.device), torch.rand(4, device=x.device))),
     (aten.native_group_norm, lambda x: F.group_norm(x, 2)),
     (aten.native_layer_norm, lambda x: F.layer_norm(x, (8,))),
+    (aten.upsample_bicubic2d, lambda x: F.interpolate(x, scale_factor=4, mode="bicubic", align_corners=False)),
     (aten.upsample_bilinear2d, lambda x: F.interpolate(x, size=(9, 7), mode="bilinear", align_corners=False)),
 ]
 

@@ -146,5 +146,7 @@ RULES: dict[Any, Callable[..., Any]] = {
     aten.native_group_norm: lambda x, w, b, n, c, hw, groups, eps: (torch.empty_like(x), *_statistics(x, n, groups)),
     aten.native_layer_norm: lambda x, *_: (x.new_empty(x.shape), *_statistics(x, *x.shape[:-1], 1)),
     aten.stack: _stacked,
-    aten.upsample_bilinear2d: lambda x, size, *_: _laid_out(x, (*x.shape[:2], *size)),
+    **dict.fromkeys(
+        (aten.upsample_bicubic2d, aten.upsample_bilinear2d), lambda x, size, *_: _laid_out(x, (*x.shape[:2], *size))
+    ),
 }
