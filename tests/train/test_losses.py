@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.training import ARCHITECTURE, write_photos
+from workbench.pixels import upscale
 from workbench.train import losses
 from workbench.train.build import build
 from workbench.train.data import Batch, draw
@@ -62,3 +63,14 @@ def test_a_stage_weighs_its_temporal_losses(batch: Batch) -> None:
     )
     assert none < half < whole
     assert half - none == pytest.approx(whole - half, rel=1e-2)
+
+
+def test_a_sample_counts_by_what_it_can_gain() -> None:
+    """The error of a soft clip is a tenth of a textured one's, and a part of it as large counts as much."""
+    lr = upscale(torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)))
+    missed = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    missed[0] *= missed[1].abs().mean() / missed[0].abs().mean()
+    truth = upscale(lr) + missed * torch.tensor([0.1, 1.0]).view(2, 1, 1, 1)
+    soft, textured = losses.shares(lr, truth).flatten().tolist()
+    assert soft + textured == pytest.approx(2)
+    assert 8 < soft / textured < 10
