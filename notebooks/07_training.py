@@ -101,11 +101,12 @@ record = json.loads((EMBEDDED / "training.json").read_text())
 @styled
 def losses(record) -> Figure:
     """The loss of each stage over its iterations."""
-    figure = new_figure(
-        4.8, "The loss within each stage. Look which stages had still far to go when their time was up."
-    )
     logged = sorted({point["stage"] for point in record["losses"]})
-    panels = np.ravel(figure.subplots(2, -(-len(logged) // 2)))
+    rows = -(-len(logged) // 4)
+    figure = new_figure(
+        2.1 * rows, "The loss within each stage. Look which stages had still far to go when their time was up."
+    )
+    panels = np.ravel(figure.subplots(rows, 4))
     for panel in panels[len(logged) :]:
         panel.set_visible(False)
     for panel, stage in zip(panels, logged, strict=False):
