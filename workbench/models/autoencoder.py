@@ -33,7 +33,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.errors import ModelError
-from workbench.models.correction import Correction
+from workbench.models.correction import COLOURS, Correction
 from workbench.models.networks import ConfigMixin, ModelMixin, register_to_config
 from workbench.trace.tap import Tap, untapped
 
@@ -45,9 +45,6 @@ Padding = Literal["zeros", "replicate"]
 """What a convolution sees beyond the edge."""
 Resampling = Literal["stages", "shuffle"]
 """How pictures become latents and back: by two halvings and doublings, or at once, pixels becoming channels."""
-
-
-COLOURS = 3  # of a latent, where its decoder makes a base of them
 
 
 class Base(NamedTuple):

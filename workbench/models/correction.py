@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from workbench.pixels import SCALE, downscale, upscale
 
-COLOURS = 3
+COLOURS = 3  # of a picture; and of a latent whose decoder makes a base of them
 WIDTH = 16
 GAIN = 20.0  # disagreements are small
 RADIUS = 2  # LR pixels on each side that an enlarged pixel is made of

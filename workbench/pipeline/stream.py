@@ -161,7 +161,7 @@ def denoise(
         found, deep = (found if reuse_residuals and i % 2 else None), (deep if reuse_deep and i % 2 else None)
         seen = torch.cat([scheduler.scale_model_input(latent, int(t)), lr], dim=1)
         seen = _like(tap("unet.input", seen, i), models.unet)
-        timestep = torch.full((), int(t), device=seen.device)  # made there: no copy, so a CUDA graph can hold it
+        timestep = torch.full((), int(t), device=seen.device)  # made there: a copy would wait for the device
         down, mid = None, None
         if guidance is not None and guidance.embedding is not None:
             with clock("controlnet"):
